@@ -1,0 +1,1 @@
+"""Google's APIs on loopback, on top of the simulation."""

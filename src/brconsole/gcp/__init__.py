@@ -1,0 +1,1 @@
+"""The ports on Google's official clients, one file an API."""

@@ -1,0 +1,206 @@
+"""What the use cases need of the outside world. Implemented by gcp/, integrations/ and by fakes in tests.
+
+Every method may raise `SourceFailure`; nothing else leaves an adapter. Windows are given by their end, which the caller aligns
+to the minute so that consoles share Google's cache keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+from brconsole.domain.alert import Condition, Policy
+from brconsole.domain.fleet import ApiUse, RequestSeries, RevisionKey
+from brconsole.domain.series import Series
+from brconsole.domain.service import Change, Revision, Service
+from brconsole.domain.slo import Objective
+from brconsole.domain.spend import DailyCost
+
+
+class FailureKind(StrEnum):
+    """Why a source could not be read, as far as it changes what a person does next."""
+
+    UNAVAILABLE = "unavailable"
+    TIMEOUT = "timeout"
+    PERMISSION = "permission"
+    UNAUTHENTICATED = "unauthenticated"
+    QUOTA = "quota"
+    NOT_FOUND = "not_found"
+    INVALID = "invalid"
+    UNREADABLE = "unreadable"
+    """The reply does not parse."""
+    NOT_CONFIGURED = "not_configured"
+    CONFLICT = "conflict"
+
+
+class SourceFailure(Exception):
+    """One failed call: which API, on what, why, and what to do. `str()` is one clean sentence without control characters."""
+
+    def __init__(
+        self,
+        kind: FailureKind,
+        api: str,
+        resource: str,
+        reason: str,
+        *,
+        remedy: str = "",
+        permission: str = "",
+        role: str = "",
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.kind = kind
+        self.api = api
+        self.resource = resource
+        self.reason = reason
+        self.remedy = remedy
+        self.permission = permission
+        self.role = role
+        self.retry_after_s = retry_after_s
+        super().__init__(f"{api}: {reason} ({resource})" + (f"; {remedy}" if remedy else ""))
+
+
+class Clock(Protocol):
+    """Service time: the emulator's own where one is simulated, else the local clock."""
+
+    simulated: bool
+    speed: float
+    """Seconds of service time in a real second."""
+
+    def now(self) -> datetime | None:
+        """Service time in UTC, None until it is known."""
+
+    async def synchronise(self) -> None:
+        """Ask for the time anew where it comes from elsewhere."""
+
+    def skew_s(self) -> float | None:
+        """Local time minus the server's, None where unknown or simulated."""
+
+
+class CloudRun(Protocol):
+    """Reading Cloud Run: one (paged) list a region, whatever the number of services."""
+
+    async def services(self) -> tuple[Service, ...]:
+        """All services of the environment's region, by name."""
+
+    async def revisions(self) -> Mapping[str, tuple[Revision, ...]]:
+        """All revisions of the region (`services/-`) by service, newest first."""
+
+
+class Metrics(Protocol):
+    """Reading Cloud Monitoring: one grouped call a metric."""
+
+    async def requests(self, end: datetime, window_s: int, period_s: int) -> Mapping[RevisionKey, RequestSeries]:
+        """Request and 5xx counts by service and revision."""
+
+    async def latency_p95(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
+        """p95 of request latency in ms by service, over whole distributions (never a percentile of percentiles)."""
+
+    async def latency_p95_by_revision(
+        self, service: str, end: datetime, window_s: int, period_s: int
+    ) -> Mapping[str, Series]:
+        """p95 of request latency in ms by revision of one service."""
+
+    async def cold_start_p95(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
+        """p95 of container start-up latency in ms by service."""
+
+    async def instances(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
+        """Container instances (active and idle) by service."""
+
+    async def queue_depth(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
+        """Due jobs by queue."""
+
+    async def queue_oldest_age_s(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
+        """Age of the oldest due job by queue."""
+
+    async def jobs_finished(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
+        """Jobs that left each queue (complete, failed or retried) per interval."""
+
+    async def condition(self, condition: Condition, end: datetime, window_s: int) -> tuple[Series, ...]:
+        """The series that an alert condition compares, aligned and reduced as the condition says; a ratio is already divided."""
+
+    async def policies(self) -> tuple[Policy, ...]:
+        """The enabled and disabled alert policies of the project that the console understands."""
+
+    async def quota_limits(self) -> Mapping[str, int]:
+        """Live calls-per-minute limits by quota metric name (`serviceruntime.googleapis.com/quota/limit`)."""
+
+
+class Slos(Protocol):
+    """Reading Service Monitoring."""
+
+    async def objectives(self) -> tuple[Objective, ...]:
+        """The SLOs of the project that speak of Cloud Run services, in one list."""
+
+    async def budget_remaining(self, objective: Objective, end: datetime) -> float | None:
+        """Share of the error budget left (select_slo_budget_fraction), None where there is no point."""
+
+    async def good_and_bad(
+        self, objective: Objective, end: datetime, window_s: int, period_s: int
+    ) -> tuple[Series, Series]:
+        """Good and bad events per interval (select_slo_counts), for objectives that request counts cannot tell."""
+
+
+class Billing(Protocol):
+    """Reading spend and budget."""
+
+    async def daily_costs(self, since: date, until: datetime) -> tuple[tuple[DailyCost, ...], datetime | None]:
+        """Net cost by day and Google service from the billing export, and the export's newest usage end."""
+
+    async def monthly_budget(self) -> tuple[float, str] | None:
+        """Amount and currency of the budget that covers the project, None where there is none."""
+
+
+class AuditLog(Protocol):
+    """Reading who changed the fleet."""
+
+    async def changes(self, since: datetime, limit: int) -> tuple[Change, ...]:
+        """Writes to services in the Admin Activity audit log, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionCheck:
+    """One permission that the console wants, whether it is held (None: could not be asked), what needs it and a role that holds it."""
+
+    permission: str
+    resource: str
+    held: bool | None
+    purpose: str
+    role: str
+    error: str = ""
+
+
+class Access(Protocol):
+    """Who the console is and what it may do."""
+
+    async def identity(self) -> str:
+        """The account of the Application Default Credentials, or a word for a plain loopback channel."""
+
+    async def permissions(self) -> tuple[PermissionCheck, ...]:
+        """Every permission of the console tested with TestIamPermissions; reads only."""
+
+
+class CallMeter(Protocol):
+    """The calls made, against the limits."""
+
+    def use(self) -> tuple[ApiUse, ...]:
+        """Calls by API in the last minute."""
+
+    def series_returned(self) -> int:
+        """Time series that Monitoring has returned since the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """All ports of one environment. A port that is not configured (no export table, no HTTP side) is None and has no source."""
+
+    run: CloudRun
+    metrics: Metrics
+    slos: Slos
+    audit: AuditLog
+    access: Access
+    meter: CallMeter
+    billing: Billing | None = None
+    endpoints: Sequence[str] = field(default_factory=tuple)
