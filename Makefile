@@ -6,7 +6,11 @@ PYTHON ?=
 export PYTHON
 
 SETUP_RUN = @sh scripts/setup $(VENV) requirements.lock
-SETUP_DEV = @sh scripts/setup $(VENV) requirements.lock requirements-dev.lock
+SETUP_DEV = @sh scripts/setup $(VENV) requirements-dev.lock
+# One resolution for every supported Python and platform: the older ones' extra packages stand there with a marker.
+COMPILE = $(VENV)/bin/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --group build \
+	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links --upgrade
+
 # What follows `make test` as TESTS= goes to pytest: make test TESTS="tests/unit -k traffic"
 TESTS ?=
 
@@ -40,6 +44,7 @@ bench: ## ratios: first paint, status, key presses, calls, memory
 	$(SETUP_DEV)
 	@$(VENV)/bin/python -m bench
 
-lock: ## the newest pins that suit pyproject.toml, into requirements*.lock
+lock: ## the newest pins that suit pyproject.toml, into both locks
 	$(SETUP_DEV)
-	@$(VENV)/bin/python scripts/lock.py
+	$(COMPILE) --output-file requirements.lock
+	$(COMPILE) --extra dev --constraints requirements.lock --output-file requirements-dev.lock

@@ -1,8 +1,8 @@
 """Makes the virtual environment that the Makefile's targets run in, and says what it does and how long it takes.
 
-    python scripts/setup_venv.py VENV LOCK...
+    python scripts/setup_venv.py VENV LOCK
 
-Standard library only: it runs before anything is installed. Packages come from the locks with their hashes, then the
+Standard library only: it runs before anything is installed. Packages come from the lock with their hashes, then the
 project itself as an editable install. A marker file stands in the folder while it is being filled; a set-up that finds
 one (Ctrl+C, a lost connection, a full disk) starts again from nothing, because pip cannot tell a package of which only
 half was written.
@@ -98,7 +98,7 @@ def install(pip: list[str], arguments: list[str], total: int) -> None:
 
 def main(arguments: list[str]) -> None:
     started = time.monotonic()
-    venv, locks = Path(arguments[0]).absolute(), [Path(name) for name in arguments[1:]]
+    venv, lock = Path(arguments[0]).absolute(), Path(arguments[1])
     version = "{}.{}.{}".format(*sys.version_info[:3])
     if is_usable(venv):
         say(f"bringing {arguments[0]} up to date")
@@ -107,10 +107,9 @@ def main(arguments: list[str]) -> None:
         create(venv)
     (venv / MARKER).touch()
     pip = pip_of(venv)
-    for lock in locks:
-        total = count_pins(lock)
-        say(f"installing {total} packages from {lock.name} (pinned, checked by hash)")
-        install(pip, ["--require-hashes", "-r", str(lock)], total)
+    total = count_pins(lock)
+    say(f"installing {total} packages from {lock.name} (pinned, checked by hash)")
+    install(pip, ["--require-hashes", "-r", str(lock)], total)
     say("installing brconsole itself (editable)")
     install(pip, ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)], 1)
     (venv / MARKER).unlink()
