@@ -1,0 +1,25 @@
+"""Text from outside made harmless: it is data, never markup and never an escape sequence."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 4096
+"""Characters of a foreign text that are ever kept; a megabyte label is a fault of its sender."""
+
+_HARMFUL = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1 controls: escape sequences start here
+    "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"  # invisible and bidirectional
+    "\ud800-\udfff\U000e0000-\U000e007f]"  # lone surrogates, tags
+)
+
+
+def clean(text: str, longest: int = LONGEST) -> str:
+    """One printable line: every control, bidirectional or invisible character becomes U+FFFD, white space is folded, the rest is cut.
+
+    Brackets stay as they are: whoever shows the text must show it as text (no markup).
+    """
+    head = text[: longest * 2]
+    folded = re.sub(r"[ \t\r\n\x0b\x0c]+", " ", head).strip()
+    shown = _HARMFUL.sub("\ufffd", folded)
+    return shown if len(shown) <= longest and len(text) <= longest * 2 else shown[: longest - 1] + "…"
