@@ -54,7 +54,7 @@ def create(venv: Path) -> None:
 def has_ensurepip() -> bool:
     """False on systems that keep it in a package of its own, such as Debian without python3-venv."""
     try:
-        import ensurepip  # noqa: PLC0415 - may be absent
+        import ensurepip
 
         ensurepip.version()
     except (ImportError, OSError, IndexError):
