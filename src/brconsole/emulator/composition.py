@@ -1,0 +1,99 @@
+"""Puts the embedded Google Cloud together: a world, its clock, and every API on two ports."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Self
+
+from brconsole.emulator.clock import Clock
+from brconsole.emulator.cloud import Cloud
+from brconsole.emulator.control import Control
+from brconsole.emulator.faults import Faults
+from brconsole.emulator.http import HttpApi, HttpServer
+from brconsole.emulator.options import EmulatorError, EmulatorOptions
+from brconsole.emulator.quota import Quotas
+from brconsole.emulator.server import GrpcApi, GrpcServer
+from brconsole.simulation.world import World
+
+GRPC_APIS: tuple[type[GrpcApi], ...] = ()
+"""The gRPC services that are served; one line an API."""
+
+HTTP_APIS: tuple[type[HttpApi], ...] = ()
+"""The REST APIs that are served beside the control endpoint; one line an API."""
+
+DEFAULT_START = 1_795_442_400.0
+"""2026-11-23T14:00:00Z: late in a month, so that spend and budget have something to show."""
+
+
+class Emulator:
+    """The embedded Google Cloud. `async with Emulator(options) as emulator:` serves it; `grpc_port` and `http_port` say
+    where.
+    """
+
+    def __init__(self, options: EmulatorOptions, world: World | None = None) -> None:
+        start = DEFAULT_START if options.start is None else options.start
+        if world is None:
+            try:
+                world = World(options.seed, start, options.scenario, options.services)
+            except ValueError as error:
+                raise EmulatorError(str(error)) from error
+        self.options = options
+        self.cloud = Cloud(
+            world=world,
+            clock=Clock(start, options.speed),
+            quotas=Quotas(options.limits),
+            faults=Faults(),
+            denied=options.denied,
+            etag_enforced=options.etag_enforced,
+            principal=options.principal,
+            latency_s=options.latency_ms / 1000,
+        )
+        self.grpc_port = 0
+        self.http_port = 0
+        self._grpc = GrpcServer(self.cloud, GRPC_APIS)
+        control = Control(self.cloud, self._methods, options.seed, options.scenario)
+        self._http = HttpServer(self.cloud, [control, *(api(self.cloud) for api in HTTP_APIS)])
+
+    def _methods(self) -> dict[str, frozenset[str]]:
+        return {**self._grpc.methods, **self._http.methods}
+
+    async def start(self) -> None:
+        """Open both ports; raises EmulatorError where one is taken, and then none is open."""
+        self.grpc_port = await self._grpc.start(self.options.port)
+        try:
+            self.http_port = await self._start_http()
+        except EmulatorError:
+            await self.stop()
+            raise
+
+    async def _start_http(self) -> int:
+        if self.options.http_port is not None:
+            return await self._http.start(self.options.http_port)
+        try:
+            return await self._http.start(self.grpc_port + 1)
+        except (EmulatorError, OverflowError):
+            # The port after is only the clients' default. Where the caller left both to us, any free one will do.
+            if self.options.port:
+                raise
+            return await self._http.start(0)
+
+    async def stop(self) -> None:
+        """Close both ports; calls under way are cancelled."""
+        await self._grpc.stop()
+        await self._http.stop()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.stop()
+
+
+async def serve(options: EmulatorOptions, started: Callable[[Emulator], None] | None = None) -> None:
+    """Serve until cancelled. `started` is called once both ports are open, to print the addresses."""
+    async with Emulator(options) as emulator:
+        if started is not None:
+            started(emulator)
+        await asyncio.Event().wait()
