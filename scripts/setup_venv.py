@@ -25,6 +25,14 @@ def say(text: str) -> None:
     print(f"brconsole: {text}", flush=True)
 
 
+def say_step(text: str) -> None:
+    """One of many small steps: on a terminal they share a line, in a log each has its own."""
+    if sys.stdout.isatty():
+        print(f"\r\x1b[Kbrconsole:   {text}", end="", flush=True)
+    else:
+        say(f"  {text}")
+
+
 def interpreter_of(venv: Path) -> Path:
     return venv / "bin" / "python"
 
@@ -81,16 +89,18 @@ def install(pip: list[str], arguments: list[str], total: int) -> None:
     done = 0
     tail: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None  # noqa: S101 - PIPE was asked for
+        assert process.stdout is not None  # PIPE was asked for
         for line in process.stdout:
             text = line.strip()
             tail = [*tail[-30:], text]
             if text.startswith(("Collecting ", "Requirement already satisfied: ")):
                 done += 1
                 name = text.removeprefix("Requirement already satisfied: ").removeprefix("Collecting ").split(" ")[0]
-                say(f"  [{min(done, total):>3}/{total}] {name}")
+                say_step(f"[{min(done, total):>3}/{total}] {name}")
             elif text.startswith("Installing collected packages"):
-                say("  unpacking")
+                say_step("unpacking")
+    if sys.stdout.isatty():
+        print(end="\r\x1b[K", flush=True)
     if process.returncode != 0:
         print("\n".join(tail), file=sys.stderr)
         sys.exit(f"brconsole: pip could not install (exit {process.returncode}); the lines above say why")

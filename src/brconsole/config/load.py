@@ -126,7 +126,7 @@ class _Layers:
         document: object = value
         for name in reversed(path):
             document = {name: document}
-        assert isinstance(document, dict)  # noqa: S101 - a key has at least one name
+        assert isinstance(document, dict)  # a key has at least one name
         self._merge(self.merged, document, (), origin, {})
 
     def origin(self, path: KeyPath) -> Origin:
