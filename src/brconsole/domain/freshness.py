@@ -25,9 +25,9 @@ class SourceState(StrEnum):
 class Reading(Generic[T]):
     """What one source last said.
 
-    `value` is the last good value, None while there has been none. `as_of` is the end of the newest point used to make it
-    (for an object read directly, the moment of the read). `error` is the sentence of the last attempt where that failed, else None;
-    a failing source keeps its last good value and `as_of`. `failed_at` is when it failed.
+    `value` is the last good value, None while there has been none. `as_of` is the end of the newest point used to make
+    it (for an object read directly, the moment of the read). `error` is the sentence of the last attempt where that
+    failed, else None; a failing source keeps its last good value and `as_of`. `failed_at` is when it failed.
     """
 
     value: T | None = None
@@ -46,9 +46,11 @@ class Reading(Generic[T]):
             return SourceState.FAILED
         if self.value is None or self.as_of is None:
             return SourceState.NEVER
-        if now is not None and now - self.as_of > max_age:
-            return SourceState.STALE
-        return SourceState.LIVE
+        return SourceState.LIVE if now is None or self.fresh(now, max_age) else SourceState.STALE
+
+    def fresh(self, now: datetime | None, max_age: timedelta) -> bool:
+        """Whether the value, however the last attempt went, is known to be no older than `max_age`."""
+        return self.value is not None and self.as_of is not None and now is not None and now - self.as_of <= max_age
 
     def age_s(self, now: datetime | None) -> float | None:
         """Seconds since the newest point used, None where unknown; never negative."""

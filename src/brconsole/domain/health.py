@@ -20,23 +20,35 @@ class HealthReport:
 
 
 def judge(fleet: Fleet) -> HealthReport:
-    """Critical: a paging alert fires or no ready revision serves. Degraded: another alert fires, or drift. Unknown: Run was not read."""
-    if fleet.services.value is None:
-        return HealthReport(Health.UNKNOWN, (fleet.services.error or "Cloud Run has not answered yet",))
+    """Critical: a paging alert fires or no ready revision serves. Degraded: another alert fires, or drift. Unknown: Run
+    could not be read.
+
+    What is known to be bad stands before what is not known. A Cloud Run answer that is stale and cannot be renewed is
+    not known any more; one failed attempt after a fresh answer still is.
+    """
     critical = tuple(_critical(fleet))
     degraded = tuple(_degraded(fleet))
+    unread = _unread(fleet)
     if critical:
-        return HealthReport(Health.CRITICAL, critical + degraded)
+        return HealthReport(Health.CRITICAL, critical + degraded + unread)
     if degraded:
-        return HealthReport(Health.DEGRADED, degraded)
-    return HealthReport(Health.HEALTHY, ())
+        return HealthReport(Health.DEGRADED, degraded + unread)
+    return HealthReport(Health.UNKNOWN, unread) if unread else HealthReport(Health.HEALTHY, ())
 
 
 def failed_sources(fleet: Fleet) -> tuple[str, ...]:
     """The sources whose last attempt failed or that never answered."""
-    return tuple(
-        name for name in fleet.sources if fleet.state(name) in (SourceState.FAILED, SourceState.NEVER)
-    )
+    return tuple(name for name in fleet.sources if fleet.state(name) in (SourceState.FAILED, SourceState.NEVER))
+
+
+def _unread(fleet: Fleet) -> tuple[str, ...]:
+    services = fleet.services
+    if services.value is None:
+        return (services.error or "Cloud Run has not answered yet",)
+    info = fleet.sources.get("services")
+    if info is not None and fleet.now is not None and not services.fresh(fleet.now, info.max_age):
+        return (services.error or "Cloud Run has not answered for too long",)
+    return ()
 
 
 def _critical(fleet: Fleet) -> Iterator[str]:

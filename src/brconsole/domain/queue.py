@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from brconsole.domain.series import Series
@@ -10,6 +11,8 @@ from brconsole.domain.series import Series
 DEFAULT_ALERT_DEPTH = 10_000
 WARN_SHARE = 0.5
 """A queue at half of its alert depth is worth a look."""
+PRESENT_S = 300
+"""A gauge whose newest point is as old as this does not tell the present: its exporter is silent."""
 
 
 class QueueStatus(StrEnum):
@@ -44,15 +47,16 @@ def report(
     completions: Series | None,
     alert_depth: int = DEFAULT_ALERT_DEPTH,
     window_s: int = 300,
+    at: datetime | None = None,
 ) -> QueueReport:
     """Judge a queue from the series of its depth and of jobs finished per interval.
 
-    ARQ counts what leaves, not what arrives: arrivals = completions + growth of the backlog.
+    ARQ counts what leaves, not what arrives: arrivals = completions + growth of the backlog. A depth that is no longer
+    reported at `at` (default: the end of its series) is unknown, not the last one seen.
     """
-    now_depth = depth.newest() if depth else None
-    finished = completions.total(window_s) if completions else None
-    completions_per_s = None if finished is None else finished / window_s
-    growth_per_s = _growth_per_s(depth, window_s)
+    now_depth = depth.recent(PRESENT_S, at) if depth else None
+    completions_per_s = _completions_per_s(completions, window_s, at)
+    growth_per_s = _growth_per_s(depth, window_s) if depth and now_depth is not None else None
     arrivals_per_s = (
         None if completions_per_s is None or growth_per_s is None else max(0.0, completions_per_s + growth_per_s)
     )
@@ -69,14 +73,32 @@ def report(
     )
 
 
-def _growth_per_s(depth: Series | None, window_s: int) -> float | None:
-    if depth is None:
+def _completions_per_s(completions: Series | None, window_s: int, at: datetime | None) -> float | None:
+    """The mean over the known intervals of the window that ends with the newest: a gap is unknown, not idle."""
+    if completions is None or completions.recent(PRESENT_S, at) is None:
         return None
+    newest_end = completions.newest_end()
+    known = completions.known_until(newest_end, window_s) if newest_end else ()
+    return sum(known) / (len(known) * completions.period_s) if known else None
+
+
+def _growth_per_s(depth: Series, window_s: int) -> float | None:
+    """From the newest point and the one a window before it; where that is missing, from the next, if half the window is
+    left.
+    """
+    newest_end = depth.newest_end()
+    if newest_end is None:
+        return None
+    after = round((depth.end - newest_end).total_seconds() / depth.period_s)
+    newest = len(depth.values) - 1 - after
     steps = window_s // depth.period_s
-    if len(depth.values) <= steps:
-        return None
-    newest, before = depth.values[-1], depth.values[-1 - steps]
-    return None if newest is None or before is None else (newest - before) / window_s
+    for before in range(max(0, newest - steps), newest):
+        old, new = depth.values[before], depth.values[newest]
+        if old is None or new is None:
+            continue
+        span = newest - before
+        return (new - old) / (span * depth.period_s) if span * 2 >= steps else None
+    return None
 
 
 def _drain_eta_s(depth: float | None, growth_per_s: float | None) -> float | None:

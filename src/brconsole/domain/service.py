@@ -53,12 +53,17 @@ class Service:
 
     @property
     def is_worker(self) -> bool:
-        """Workers take no requests: they are Cloud Run services named `worker-*` or labelled `role=worker` (DESIGN §8.10)."""
+        """Workers take no requests: they are Cloud Run services named `worker-*` or labelled `role=worker` (DESIGN
+        §8.10).
+        """
         return self.name.startswith("worker-") or self.labels.get("role") == "worker"
 
     def traffic(self) -> tuple[TrafficRow, ...]:
-        """Desired and serving split side by side."""
-        return traffic.rows(self.desired, self.serving, self.latest_ready)
+        """Desired and serving split side by side; Cloud Run may leave out what serves while it reconciles, which is
+        unread, not zero.
+        """
+        unread = self.reconciling and not self.serving
+        return traffic.rows(self.desired, None if unread else self.serving, self.latest_ready)
 
     def desired_split(self) -> dict[str, int]:
         """Percent by revision that was asked for."""
@@ -66,7 +71,7 @@ class Service:
 
     def serving_split(self) -> dict[str, int]:
         """Percent by revision that is served."""
-        return traffic.normalise(self.serving, self.latest_ready)
+        return traffic.observed(self.serving, self.latest_ready)
 
     @property
     def drift(self) -> bool:
@@ -75,12 +80,12 @@ class Service:
 
     @property
     def pinned(self) -> bool:
-        """Whether the next deploy gets 0 %: traffic names revisions, no split is under way, and a newer revision is ready (DESIGN §8.4)."""
+        """Whether the next deploy gets 0 %: traffic names revisions, no split is under way, and a newer revision is
+        ready (DESIGN §8.4).
+        """
         split = self.serving_split()
         names_revisions = bool(self.desired) and all(target.revision for target in self.desired if target.percent)
-        return (
-            names_revisions and len(split) == 1 and self.latest_ready is not None and self.latest_ready not in split
-        )
+        return names_revisions and len(split) == 1 and self.latest_ready is not None and self.latest_ready not in split
 
 
 @dataclass(frozen=True, slots=True)

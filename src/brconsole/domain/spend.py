@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 TOP_SERVICES = 5
+ALERT_SHARE = 0.85
+"""Month-to-date over budget from which finance is told (specification §6.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,9 @@ class DailyCost:
 
 @dataclass(frozen=True, slots=True)
 class SpendReport:
-    """A month so far. `estimated` is the share of `month_to_date` that the export does not hold yet (None: nothing is estimated)."""
+    """A month so far. `estimated` is the share of `month_to_date` that the export does not hold yet (None: nothing is
+    estimated).
+    """
 
     currency: str
     month_to_date: float
@@ -37,15 +41,18 @@ class SpendReport:
         return None if not self.budget else self.month_to_date / self.budget
 
 
-def report(costs: Iterable[DailyCost], currency: str, budget: float | None, as_of: datetime) -> SpendReport:
-    """Add a month up.
+def report(
+    costs: Iterable[DailyCost], currency: str, budget: float | None, as_of: datetime, today: date | None = None
+) -> SpendReport:
+    """Add up the month of `today` (default: of `as_of`, the export's newest usage end, which lags into a new month).
 
-    The forecast is the month so far plus the mean of the last seven whole days for each day still to come: the export lags,
-    so the last (partial) day does not count as a measure.
+    The forecast is the month so far plus the mean of the last seven whole days for each day still to come: the export
+    lags, so the last (partial) day does not count as a measure.
     """
     by_day: dict[date, float] = {}
     by_service: dict[str, float] = {}
-    month = (as_of.year, as_of.month)
+    first = (today or as_of.date()).replace(day=1)
+    month = (first.year, first.month)
     for cost in costs:
         by_day[cost.day] = by_day.get(cost.day, 0.0) + cost.cost
         if (cost.day.year, cost.day.month) == month:
@@ -56,7 +63,7 @@ def report(costs: Iterable[DailyCost], currency: str, budget: float | None, as_o
         currency,
         month_to_date,
         budget,
-        _forecast(by_day, this_month, month_to_date, as_of),
+        _forecast(by_day, this_month, month_to_date, as_of.date(), monthrange(*month)[1]),
         None,
         tuple(sorted(by_service.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP_SERVICES]),
         tuple(sorted(this_month.items())),
@@ -64,14 +71,28 @@ def report(costs: Iterable[DailyCost], currency: str, budget: float | None, as_o
 
 
 def _forecast(
-    by_day: dict[date, float], this_month: dict[date, float], month_to_date: float, as_of: datetime
+    by_day: dict[date, float],
+    this_month: dict[date, float],
+    month_to_date: float,
+    partial_day: date,
+    days_in_month: int,
 ) -> float | None:
-    today = as_of.date()
-    whole = sorted(day for day in by_day if day < today)[-7:]
+    whole = sorted(day for day in by_day if day < partial_day)[-7:]
     if not whole:
         return None
     mean = sum(by_day[day] for day in whole) / len(whole)
-    days_in_month = monthrange(as_of.year, as_of.month)[1]
-    last_whole = max((day.day for day in this_month if day < today), default=0)
-    spent_on_whole_days = sum(cost for day, cost in this_month.items() if day < today)
+    last_whole = max((day.day for day in this_month if day < partial_day), default=0)
+    spent_on_whole_days = sum(cost for day, cost in this_month.items() if day < partial_day)
     return max(month_to_date, spent_on_whole_days + mean * (days_in_month - last_whole))
+
+
+def reached_on(report: SpendReport, share: float) -> date | None:
+    """The day on which the month's spend reached a share of the budget, None where it has not or there is no budget."""
+    if not report.budget:
+        return None
+    spent = 0.0
+    for day, cost in report.daily:
+        spent += cost
+        if spent >= report.budget * share:
+            return day
+    return None

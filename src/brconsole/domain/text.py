@@ -9,13 +9,14 @@ LONGEST = 4096
 
 _HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1 controls: escape sequences start here
-    "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb"  # invisible and bidirectional
-    "\ud800-\udfff\U000e0000-\U000e007f]"  # lone surrogates, tags
+    "\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # invisible and bidirectional
+    "\ud800-\udfff\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"  # lone surrogates, musical controls, tags and selectors
 )
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
-    """One printable line: every control, bidirectional or invisible character becomes U+FFFD, white space is folded, the rest is cut.
+    """One printable line: every control, bidirectional or invisible character becomes U+FFFD, white space is folded,
+    the rest is cut.
 
     Brackets stay as they are: whoever shows the text must show it as text (no markup).
     """

@@ -17,7 +17,9 @@ class TrafficTarget:
 
 @dataclass(frozen=True, slots=True)
 class TrafficRow:
-    """A revision in the split. A percent is None where that side of the split could not be read; absent from a read split is 0."""
+    """A revision in the split. A percent is None where that side of the split could not be read; absent from a read
+    split is 0.
+    """
 
     revision: str
     desired_percent: int | None
@@ -39,6 +41,12 @@ def normalise(targets: Iterable[TrafficTarget], latest_ready: str | None) -> dic
     return split
 
 
+def observed(statuses: Iterable[TrafficTarget], latest_ready: str | None) -> dict[str, int]:
+    """Percent by revision that is served. Unlike an empty wish, an empty observation says that nothing serves."""
+    entries = tuple(statuses)
+    return normalise(entries, latest_ready) if entries else {}
+
+
 def tags_by_revision(targets: Iterable[TrafficTarget], latest_ready: str | None) -> dict[str, tuple[str, ...]]:
     """The tags that sit on each revision."""
     tags: dict[str, tuple[str, ...]] = {}
@@ -52,11 +60,13 @@ def tags_by_revision(targets: Iterable[TrafficTarget], latest_ready: str | None)
 def rows(
     desired: Iterable[TrafficTarget] | None, serving: Iterable[TrafficTarget] | None, latest_ready: str | None
 ) -> tuple[TrafficRow, ...]:
-    """Desired and serving side by side, largest serving share first, then by name; a revision only tagged is listed at 0."""
+    """Desired and serving side by side, largest serving share first, then by name; a revision only tagged is listed at
+    0.
+    """
     wanted = None if desired is None else tuple(desired)
     served = None if serving is None else tuple(serving)
     wanted_split = None if wanted is None else normalise(wanted, latest_ready)
-    served_split = None if served is None else normalise(served, latest_ready)
+    served_split = None if served is None else observed(served, latest_ready)
     tags = tags_by_revision((*(served or ()), *(wanted or ())), latest_ready)
     names = {*(wanted_split or ()), *(served_split or ()), *tags}
     listed = [
@@ -68,9 +78,13 @@ def rows(
         )
         for name in names
     ]
-    return tuple(sorted(listed, key=lambda row: (-(row.serving_percent or 0), -(row.desired_percent or 0), row.revision)))
+    return tuple(
+        sorted(listed, key=lambda row: (-(row.serving_percent or 0), -(row.desired_percent or 0), row.revision))
+    )
 
 
 def differs(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
     """Whether two splits send any share elsewhere."""
-    return {name: share for name, share in one.items() if share} != {name: share for name, share in other.items() if share}
+    return {name: share for name, share in one.items() if share} != {
+        name: share for name, share in other.items() if share
+    }
