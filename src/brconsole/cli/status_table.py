@@ -1,0 +1,323 @@
+"""A fleet as tables for a person at a terminal. Foreign text is cleaned and never read as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from io import StringIO
+from typing import TypeVar
+
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Column, Table
+from rich.text import Text
+
+from brconsole.cli.terminal import Terminal
+from brconsole.domain import rates
+from brconsole.domain.alert import AlertReport, AlertState
+from brconsole.domain.fleet import Fleet, Health
+from brconsole.domain.freshness import Reading, SourceState
+from brconsole.domain.health import judge
+from brconsole.domain.queue import QueueReport, QueueStatus
+from brconsole.domain.service import Service
+from brconsole.domain.slo import BURN_WINDOWS, SloReport, SloStatus
+from brconsole.domain.spend import SpendReport
+from brconsole.domain.text import clean
+from brconsole.tui import formats, glyphs
+
+T = TypeVar("T")
+
+_SHOWN_REVISIONS = 4
+_GOOD, _WARN, _BAD, _QUIET = "green", "yellow", "bold red", "dim"
+
+HEALTH_SIGNS = {
+    Health.HEALTHY: (glyphs.GOOD, _GOOD),
+    Health.DEGRADED: (glyphs.WARN, _WARN),
+    Health.CRITICAL: (glyphs.BAD, _BAD),
+    Health.UNKNOWN: (glyphs.UNKNOWN, _WARN),
+}
+_SLO_SIGNS = {
+    SloStatus.OK: (glyphs.GOOD, _GOOD),
+    SloStatus.SLOW_BURN: (glyphs.WARN, _WARN),
+    SloStatus.FAST_BURN: (glyphs.BAD, _BAD),
+    SloStatus.EXHAUSTED: (glyphs.BAD, _BAD),
+    SloStatus.UNKNOWN: (glyphs.UNKNOWN, _WARN),
+}
+_QUEUE_SIGNS = {
+    QueueStatus.OK: (glyphs.GOOD, _GOOD),
+    QueueStatus.WARN: (glyphs.WARN, _WARN),
+    QueueStatus.CRITICAL: (glyphs.BAD, _BAD),
+    QueueStatus.UNKNOWN: (glyphs.UNKNOWN, _WARN),
+}
+_ALERT_SIGNS = {
+    AlertState.OK: (glyphs.GOOD, _GOOD),
+    AlertState.PENDING: (glyphs.PENDING, _WARN),
+    AlertState.FIRING: (glyphs.BAD, _BAD),
+    AlertState.UNKNOWN: (glyphs.UNKNOWN, _WARN),
+}
+
+
+def render(fleet: Fleet, terminal: Terminal, service: str | None = None) -> str:
+    """The whole snapshot as lines no wider than the terminal; with `service`, only that service and its objectives."""
+    return _drawn(_parts(fleet, service), terminal)
+
+
+def render_rows(columns: Sequence[Column], rows: Iterable[Sequence[Text]], terminal: Terminal) -> str:
+    """A plain table as lines no wider than the terminal."""
+    return _drawn([_table(columns, rows)], terminal)
+
+
+def _drawn(parts: Iterable[RenderableType], terminal: Terminal) -> str:
+    page = StringIO()
+    console = Console(
+        file=page,
+        width=terminal.width,
+        force_terminal=terminal.colour,
+        color_system="standard" if terminal.colour else None,
+        no_color=not terminal.colour,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        legacy_windows=False,
+    )
+    for part in parts:
+        console.print(part)
+    text = "\n".join(line.rstrip() for line in page.getvalue().rstrip("\n").split("\n"))
+    return glyphs.to_ascii(text) if terminal.ascii_only else text
+
+
+def _parts(fleet: Fleet, only: str | None) -> Iterator[RenderableType]:
+    yield _head(fleet)
+    report = judge(fleet)
+    glyph, style = HEALTH_SIGNS[report.health]
+    yield Text.assemble((f"{glyph} {report.health.value}", style))
+    for reason in report.reasons:
+        yield Padding(Text(clean(reason)), (0, 0, 0, 2))
+    yield from _section("Services", fleet.services, lambda value: _services(fleet, value, only))
+    if "slos" in fleet.sources:
+        yield from _section("Error budgets", fleet.slos, lambda value: _slos(value, fleet.now, only))
+    if "queues" in fleet.sources:
+        yield from _section("Queues", fleet.queues, _queues)
+    if "spend" in fleet.sources:
+        yield from _section("Spend", fleet.spend, lambda value: _spend(value, fleet.spend.as_of, fleet.now))
+    if "alerts" in fleet.sources:
+        yield from _section("Alerts", fleet.alerts, lambda value: _alerts(value, fleet.now))
+    yield from _sources(fleet)
+
+
+def _head(fleet: Fleet) -> Text:
+    environment = fleet.environment
+    said = [environment.project, environment.region]
+    if fleet.now is not None:
+        said.append(f"{fleet.now:%Y-%m-%d %H:%M:%S} UTC")
+    head = Text.assemble((clean(environment.name), "bold"), "  ", " · ".join(clean(part) for part in said))
+    if fleet.simulated:
+        head.append("  SIMULATED", "bold magenta")
+    return head
+
+
+def _section(
+    title: str, reading: Reading[T], draw: Callable[[T], Iterable[RenderableType]]
+) -> Iterator[RenderableType]:
+    yield Text(f"\n{title}", "bold")
+    if reading.value is not None:
+        yield from (Padding(part, (0, 0, 0, 2)) for part in draw(reading.value))
+    else:
+        yield Padding(
+            Text(f"{glyphs.UNKNOWN} not known: {clean(reading.error or 'no answer yet')}", _WARN), (0, 0, 0, 2)
+        )
+
+
+def _services(fleet: Fleet, services: Sequence[Service], only: str | None) -> Iterator[RenderableType]:
+    columns = (
+        _left(""),
+        _left("SERVICE"),
+        _left("TRAFFIC"),
+        _right("REQ/S"),
+        _right("5XX"),
+        _right("P95"),
+        _right("COLD"),
+        _right("INST"),
+        _left(""),
+    )
+    shown = [service for service in services if only in (None, service.name)]
+    if not shown:
+        yield Text("none")
+        return
+    yield _table(columns, (_service(fleet, service) for service in shown))
+
+
+def _service(fleet: Fleet, service: Service) -> tuple[Text, ...]:
+    measured = rates.service_rates(fleet, service.name)
+    nothing_to_know = service.is_worker
+
+    def request(value: float | None, form: Callable[[float | None], str]) -> Text:
+        return Text(formats.NOTHING if nothing_to_know and value is None else form(value))
+
+    glyph, style = (
+        (glyphs.BUSY, _WARN)
+        if service.reconciling
+        else (glyphs.WARN, _WARN)
+        if service.drift
+        else (glyphs.GOOD, _GOOD)
+        if service.ready
+        else (glyphs.BAD, _BAD)
+        if service.ready is False
+        else (glyphs.UNKNOWN, _WARN)
+    )
+    notes = [
+        word
+        for word, holds in (
+            ("reconciling", service.reconciling),
+            ("drift", service.drift),
+            ("pinned", service.pinned),
+            ("not ready", service.ready is False),
+        )
+        if holds
+    ]
+    return (
+        Text(glyph, style),
+        Text(clean(service.name, 40)),
+        _traffic(service),
+        request(measured.requests_per_s, formats.rate),
+        request(measured.error_ratio, formats.percent),
+        request(measured.latency_p95_ms, formats.latency),
+        Text(formats.latency(measured.cold_start_p95_ms)),
+        Text(formats.count(measured.instances)),
+        Text(" ".join(notes), style),
+    )
+
+
+def _traffic(service: Service) -> Text:
+    rows = [row for row in service.traffic() if row.serving_percent or row.desired_percent]
+    if not rows:
+        return Text("none")
+    lines = []
+    for row in rows[:_SHOWN_REVISIONS]:
+        name = clean(row.revision, 60).removeprefix(f"{service.name}-")
+        line = f"{name} {formats.share(row.serving_percent)}"
+        if row.serving_percent != row.desired_percent:
+            line += f" → {formats.share(row.desired_percent)}"
+        lines.append(line)
+    if len(rows) > _SHOWN_REVISIONS:
+        lines.append(f"and {len(rows) - _SHOWN_REVISIONS} more")
+    return Text("\n".join(lines))
+
+
+def _slos(slos: Sequence[SloReport], now: datetime | None, only: str | None) -> Iterator[RenderableType]:
+    shown = [report for report in slos if only in (None, report.objective.service)]
+    if not shown:
+        yield Text("no objectives")
+        return
+    columns = (
+        _left(""),
+        _left("OBJECTIVE"),
+        _right("LEFT"),
+        *(_right(window.upper()) for window in BURN_WINDOWS),
+        _right("RUNS OUT"),
+    )
+    yield _table(columns, (_slo(report, now) for report in shown))
+
+
+def _slo(report: SloReport, now: datetime | None) -> tuple[Text, ...]:
+    glyph, style = _SLO_SIGNS[report.status]
+    objective = report.objective
+    return (
+        Text(glyph, style),
+        Text(f"{clean(objective.service, 30)} {clean(objective.name, 30)} {objective.goal * 100:g} %"),
+        Text(formats.whole_percent(report.budget_remaining_ratio), style),
+        *(Text(formats.burn(report.burn.get(window))) for window in BURN_WINDOWS),
+        Text(formats.NOTHING if report.exhausts_at is None else formats.moment(report.exhausts_at, now)),
+    )
+
+
+def _queues(queues: Sequence[QueueReport]) -> Iterator[RenderableType]:
+    if not queues:
+        yield Text("none")
+        return
+    columns = (_left(""), _left("QUEUE"), _right("DEPTH"), _right("OLDEST"), _right("IN/S"), _right("DRAINED IN"))
+    yield _table(columns, (_queue(queue) for queue in queues))
+
+
+def _queue(queue: QueueReport) -> tuple[Text, ...]:
+    glyph, style = _QUEUE_SIGNS[queue.status]
+    return (
+        Text(glyph, style),
+        Text(clean(queue.name, 40)),
+        Text(formats.count(queue.depth), style if queue.status is not QueueStatus.OK else ""),
+        Text(formats.duration(queue.oldest_age_s)),
+        Text(formats.rate(queue.arrivals_per_s)),
+        Text(formats.NOTHING if queue.drain_eta_s is None else formats.duration(queue.drain_eta_s)),
+    )
+
+
+def _spend(spend: SpendReport, as_of: datetime | None, now: datetime | None) -> Iterator[RenderableType]:
+    line = Text(formats.money(spend.month_to_date, spend.currency))
+    if spend.budget is not None:
+        line.append(f" of {formats.money(spend.budget, spend.currency)}, {formats.whole_percent(spend.share)}")
+    line.append(f" · forecast {formats.money(spend.forecast, spend.currency)}")
+    line.append(f" · as of {formats.moment(as_of, now)}", _QUIET)
+    yield line
+    if spend.top:
+        yield Text(
+            " · ".join(f"{clean(name, 40)} {formats.money(cost, spend.currency)}" for name, cost in spend.top), _QUIET
+        )
+
+
+def _alerts(alerts: Sequence[AlertReport], now: datetime | None) -> Iterator[RenderableType]:
+    shown = [alert for alert in alerts if alert.state is not AlertState.OK]
+    quiet = len(alerts) - len(shown)
+    if shown:
+        columns = (_left(""), _left("ALERT"), _left("STATE"), _left("SINCE"), _right("VALUE"), _right("LIMIT"))
+        yield _table(columns, (_alert(alert, now) for alert in shown))
+    if quiet or not shown:
+        yield Text(f"{quiet} quiet" if alerts else "no policies", _QUIET)
+
+
+def _alert(alert: AlertReport, now: datetime | None) -> tuple[Text, ...]:
+    glyph, style = _ALERT_SIGNS[alert.state]
+    name = clean(alert.policy, 60) + (f" ({clean(alert.subject, 40)})" if alert.subject else "")
+    return (
+        Text(glyph, style),
+        Text(name),
+        Text(alert.state.value, style),
+        Text(formats.NOTHING if alert.since is None else formats.moment(alert.since, now)),
+        Text(formats.UNKNOWN if alert.value is None else f"{alert.value:,.6g}"),
+        Text(formats.UNKNOWN if alert.threshold is None else f"{alert.threshold:,.6g}"),
+    )
+
+
+def _sources(fleet: Fleet) -> Iterator[RenderableType]:
+    untrusted = [name for name in fleet.sources if fleet.state(name) is not SourceState.LIVE]
+    live = len(fleet.sources) - len(untrusted)
+    yield Text.assemble(("\nSources", "bold"), f"  {live} live")
+    for name in untrusted:
+        reading, state = fleet.reading(name), fleet.state(name)
+        age = "never read" if reading.as_of is None else f"last good {formats.age(reading.age_s(fleet.now))} ago"
+        line = Text(f"{glyphs.PARTIAL} {clean(name)} {state.value}, {age}", _WARN)
+        if reading.error:
+            line.append(f": {clean(reading.error)}")
+        yield Padding(line, (0, 0, 0, 2))
+
+
+def _left(title: str) -> Column:
+    return Column(title, justify="left", overflow="ellipsis", no_wrap=True)
+
+
+def _right(title: str) -> Column:
+    return Column(title, justify="right", overflow="ellipsis", no_wrap=True)
+
+
+def _table(columns: Sequence[Column], rows: Iterable[Sequence[Text]]) -> Table:
+    table = Table(
+        *columns,
+        box=None,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        header_style=_QUIET,
+        collapse_padding=True,
+    )
+    for row in rows:
+        table.add_row(*row)
+    return table
