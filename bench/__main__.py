@@ -1,0 +1,26 @@
+"""`python -m bench [NAME…]`: every measurement, or those named."""
+
+from __future__ import annotations
+
+import importlib
+import platform
+import sys
+
+NAMES = ("first_paint", "status_latency", "key_to_frame", "calls", "memory")
+
+
+def main(names: list[str]) -> int:
+    """Print one line a figure; unknown names are an error."""
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        print(f"bench: no measurement named {', '.join(unknown)}; there are: {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    print(f"Python {platform.python_version()}; ratios from one run on this machine")
+    for name in names or NAMES:
+        for result in importlib.import_module(f"bench.{name}").measure():
+            print(result.line(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
