@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import grpc
@@ -46,6 +46,9 @@ class Cloud:
     """Who the caller is."""
     latency_s: float = 0.0
     """Real seconds added to each call."""
+
+    started_operations: dict[str, list[str]] = field(default_factory=dict)
+    """The ids of the operations that callers started, by project, oldest first."""
 
     def now(self) -> float:
         """The simulated time, in seconds since the epoch."""

@@ -6,17 +6,27 @@ import asyncio
 from collections.abc import Callable
 from typing import Self
 
+from brconsole.emulator.billing import Budgets
 from brconsole.emulator.clock import Clock
 from brconsole.emulator.cloud import Cloud
 from brconsole.emulator.control import Control
 from brconsole.emulator.faults import Faults
 from brconsole.emulator.http import HttpApi, HttpServer
+from brconsole.emulator.iam import Projects
+from brconsole.emulator.operations import RunOperations
 from brconsole.emulator.options import EmulatorError, EmulatorOptions
 from brconsole.emulator.quota import Quotas
+from brconsole.emulator.run import RunRevisions, RunServices
 from brconsole.emulator.server import GrpcApi, GrpcServer
 from brconsole.simulation.world import World
 
-GRPC_APIS: tuple[type[GrpcApi], ...] = ()
+GRPC_APIS: tuple[type[GrpcApi], ...] = (
+    RunServices,
+    RunRevisions,
+    RunOperations,
+    Budgets,
+    Projects,
+)
 """The gRPC services that are served; one line an API."""
 
 HTTP_APIS: tuple[type[HttpApi], ...] = ()

@@ -13,7 +13,11 @@ from typing import Any
 
 import grpc
 
-APIS = ("run", "monitoring", "logging", "billingbudgets", "cloudresourcemanager", "bigquery", "iam")
+IAM = "iam"
+IAM_METHODS = frozenset({"TestIamPermissions"})
+"""The methods that `iam` means, of whichever API serves them."""
+
+APIS = ("run", "monitoring", "logging", "billingbudgets", "cloudresourcemanager", "bigquery", IAM)
 """The names a fault may give as `api`; `*` stands for all of them."""
 
 _CODES = tuple(code.name for code in grpc.StatusCode if code is not grpc.StatusCode.OK)
@@ -40,7 +44,8 @@ class Fault:
 
     def hits(self, api: str, method: str) -> bool:
         """Whether a call of this API and method meets the fault."""
-        return self.api in ("*", api) and self.method in ("*", method) and self.left != 0
+        names = ("*", api, IAM) if method in IAM_METHODS else ("*", api)
+        return self.api in names and self.method in ("*", method) and self.left != 0
 
     def to_json(self) -> dict[str, Any]:
         """As it is set through the control endpoint; `count` is what is left."""
@@ -106,7 +111,8 @@ def _parse(item: object, where: str, methods: Mapping[str, frozenset[str]]) -> F
     if "api" not in item:
         raise BadFaultError(f"{where}.api: missing, allowed are {', '.join(APIS)} and *")
     api = _one_of(item["api"], (*APIS, "*"), f"{where}.api")
-    known = sorted(set().union(*methods.values()) if api == "*" else methods.get(api, frozenset()))
+    by_api = {**methods, IAM: IAM_METHODS}
+    known = sorted(set().union(*by_api.values()) if api == "*" else by_api.get(api, frozenset()))
     method = _one_of(item.get("method", "*"), (*known, "*"), f"{where}.method")
     given = [kind for kind in _KINDS if kind in item]
     if len(given) != 1:
