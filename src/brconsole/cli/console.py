@@ -88,7 +88,10 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
     mode, _ = mode_of(loaded, start or loaded.environment(loaded.config.default_environment))
     own = locations.user_themes()
     with session.connection(CALL_DEADLINE_S) as connection:
-        feeds = {environment.name: BackgroundFeed(environment, _opener(environment, connection)) for environment in environments}
+        feeds = {
+            environment.name: BackgroundFeed(environment, _opener(environment, connection))
+            for environment in environments
+        }
         try:
             yield Console(
                 environments=environments,

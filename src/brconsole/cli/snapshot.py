@@ -23,7 +23,7 @@ STATUS_DEADLINE_S = 15.0
 async def observe_once(
     environment: Environment, connection: Connection, deadline_s: float = STATUS_DEADLINE_S
 ) -> Fleet:
-    """Everything that can be read within the deadline. Where nothing can, the fleet says why instead of an exception."""
+    """Everything that can be read within the deadline; where nothing can, the fleet says why."""
     from brconsole.operations.observe import Observer
     from brconsole.wiring import open_cloud
 
@@ -41,7 +41,7 @@ def unreachable(environment: Environment, failure: SourceFailure) -> Fleet:
 
 
 def exit_code(fleet: Fleet) -> int:
-    """Unreachable where nothing could be read; failed where the health is not good or a source is missing; else done."""
+    """Unreachable where nothing was read, failed where the health is not good or a source is missing, else done."""
     if not any(fleet.reading(name).known for name in fleet.sources):
         return exit_codes.UNREACHABLE
     healthy = judge(fleet).health is Health.HEALTHY and not failed_sources(fleet)

@@ -28,6 +28,10 @@ from brconsole.tui import formats, glyphs
 T = TypeVar("T")
 
 _SHOWN_REVISIONS = 4
+_WIDTH_OF_ALL = 90
+"""Columns from which the table of services has room for cold starts."""
+_LONGEST = 300
+"""Characters of a reason or an error; the JSON has the rest."""
 _GOOD, _WARN, _BAD, _QUIET = "green", "yellow", "bold red", "dim"
 
 HEALTH_SIGNS = {
@@ -59,7 +63,7 @@ _ALERT_SIGNS = {
 
 def render(fleet: Fleet, terminal: Terminal, service: str | None = None) -> str:
     """The whole snapshot as lines no wider than the terminal; with `service`, only that service and its objectives."""
-    return _drawn(_parts(fleet, service), terminal)
+    return _drawn(_parts(fleet, service, terminal.width), terminal)
 
 
 def render_rows(columns: Sequence[Column], rows: Iterable[Sequence[Text]], terminal: Terminal) -> str:
@@ -86,14 +90,14 @@ def _drawn(parts: Iterable[RenderableType], terminal: Terminal) -> str:
     return glyphs.to_ascii(text) if terminal.ascii_only else text
 
 
-def _parts(fleet: Fleet, only: str | None) -> Iterator[RenderableType]:
+def _parts(fleet: Fleet, only: str | None, width: int) -> Iterator[RenderableType]:
     yield _head(fleet)
     report = judge(fleet)
     glyph, style = HEALTH_SIGNS[report.health]
     yield Text.assemble((f"{glyph} {report.health.value}", style))
     for reason in report.reasons:
-        yield Padding(Text(clean(reason)), (0, 0, 0, 2))
-    yield from _section("Services", fleet.services, lambda value: _services(fleet, value, only))
+        yield Padding(Text(clean(reason, _LONGEST)), (0, 0, 0, 2))
+    yield from _section("Services", fleet.services, lambda value: _services(fleet, value, only, width >= _WIDTH_OF_ALL))
     if "slos" in fleet.sources:
         yield from _section("Error budgets", fleet.slos, lambda value: _slos(value, fleet.now, only))
     if "queues" in fleet.sources:
@@ -124,68 +128,59 @@ def _section(
         yield from (Padding(part, (0, 0, 0, 2)) for part in draw(reading.value))
     else:
         yield Padding(
-            Text(f"{glyphs.UNKNOWN} not known: {clean(reading.error or 'no answer yet')}", _WARN), (0, 0, 0, 2)
+            Text(f"{glyphs.UNKNOWN} not known: {clean(reading.error or 'no answer yet', _LONGEST)}", _WARN),
+            (0, 0, 0, 2),
         )
 
 
-def _services(fleet: Fleet, services: Sequence[Service], only: str | None) -> Iterator[RenderableType]:
-    columns = (
-        _left(""),
-        _left("SERVICE"),
-        _left("TRAFFIC"),
-        _right("REQ/S"),
-        _right("5XX"),
-        _right("P95"),
-        _right("COLD"),
-        _right("INST"),
-        _left(""),
-    )
+def _services(
+    fleet: Fleet, services: Sequence[Service], only: str | None, all_columns: bool
+) -> Iterator[RenderableType]:
+    titles = ("REQ/S", "5XX", "P95", "INST", "COLD") if all_columns else ("REQ/S", "5XX", "P95", "INST")
+    columns = (_left(""), _left("SERVICE"), _left("TRAFFIC"), *(_right(title) for title in titles))
     shown = [service for service in services if only in (None, service.name)]
-    if not shown:
+    if shown:
+        yield _table(columns, (_service(fleet, service)[: len(columns)] for service in shown))
+    else:
         yield Text("none")
-        return
-    yield _table(columns, (_service(fleet, service) for service in shown))
 
 
 def _service(fleet: Fleet, service: Service) -> tuple[Text, ...]:
     measured = rates.service_rates(fleet, service.name)
-    nothing_to_know = service.is_worker
 
     def request(value: float | None, form: Callable[[float | None], str]) -> Text:
-        return Text(formats.NOTHING if nothing_to_know and value is None else form(value))
+        return Text(formats.NOTHING if service.is_worker and value is None else form(value))
 
-    glyph, style = (
-        (glyphs.BUSY, _WARN)
-        if service.reconciling
-        else (glyphs.WARN, _WARN)
-        if service.drift
-        else (glyphs.GOOD, _GOOD)
-        if service.ready
-        else (glyphs.BAD, _BAD)
-        if service.ready is False
-        else (glyphs.UNKNOWN, _WARN)
-    )
-    notes = [
-        word
-        for word, holds in (
-            ("reconciling", service.reconciling),
-            ("drift", service.drift),
-            ("pinned", service.pinned),
-            ("not ready", service.ready is False),
-        )
-        if holds
-    ]
+    glyph, style, notes = _standing(service)
+    name = Text(clean(service.name, 40))
+    if notes:
+        name.append(f"\n{', '.join(notes)}", style)
     return (
         Text(glyph, style),
-        Text(clean(service.name, 40)),
+        name,
         _traffic(service),
         request(measured.requests_per_s, formats.rate),
         request(measured.error_ratio, formats.percent),
         request(measured.latency_p95_ms, formats.latency),
-        Text(formats.latency(measured.cold_start_p95_ms)),
         Text(formats.count(measured.instances)),
-        Text(" ".join(notes), style),
+        Text(formats.latency(measured.cold_start_p95_ms)),
     )
+
+
+def _standing(service: Service) -> tuple[str, str, tuple[str, ...]]:
+    """Glyph, colour and words of a service; the glyph is that of the worst word."""
+    standing = (
+        ("not ready", service.ready is False, glyphs.BAD, _BAD),
+        ("drift", service.drift, glyphs.WARN, _WARN),
+        ("pinned", service.pinned, glyphs.WARN, _WARN),
+        ("reconciling", service.reconciling, glyphs.BUSY, _WARN),
+        ("readiness unknown", service.ready is None and not service.reconciling, glyphs.UNKNOWN, _WARN),
+    )
+    holding = [(glyph, style, word) for word, holds, glyph, style in standing if holds]
+    if not holding:
+        return glyphs.GOOD, _GOOD, ()
+    glyph, style, _ = holding[0]
+    return glyph, style, tuple(word for _, _, word in holding)
 
 
 def _traffic(service: Service) -> Text:
@@ -291,20 +286,27 @@ def _sources(fleet: Fleet) -> Iterator[RenderableType]:
     untrusted = [name for name in fleet.sources if fleet.state(name) is not SourceState.LIVE]
     live = len(fleet.sources) - len(untrusted)
     yield Text.assemble(("\nSources", "bold"), f"  {live} live")
+    alike: dict[tuple[SourceState, datetime | None, str | None], list[str]] = {}
     for name in untrusted:
-        reading, state = fleet.reading(name), fleet.state(name)
-        age = "never read" if reading.as_of is None else f"last good {formats.age(reading.age_s(fleet.now))} ago"
-        line = Text(f"{glyphs.PARTIAL} {clean(name)} {state.value}, {age}", _WARN)
-        if reading.error:
-            line.append(f": {clean(reading.error)}")
+        reading = fleet.reading(name)
+        alike.setdefault((fleet.state(name), reading.as_of, reading.error), []).append(name)
+    for (state, as_of, error), names in alike.items():
+        said = [] if state is SourceState.NEVER else [state.value]
+        age = None if as_of is None or fleet.now is None else (fleet.now - as_of).total_seconds()
+        said.append("never read" if as_of is None else f"last good {formats.age(age)} ago")
+        line = Text(f"{glyphs.PARTIAL} {', '.join(clean(name) for name in names)}: {', '.join(said)}", _WARN)
+        if error:
+            line.append(f": {clean(error, _LONGEST)}")
         yield Padding(line, (0, 0, 0, 2))
 
 
 def _left(title: str) -> Column:
-    return Column(title, justify="left", overflow="ellipsis", no_wrap=True)
+    """Words: they go on in the next line where the terminal is narrow."""
+    return Column(title, justify="left", overflow="fold")
 
 
 def _right(title: str) -> Column:
+    """Figures: a part of one would be another figure, so they keep their place."""
     return Column(title, justify="right", overflow="ellipsis", no_wrap=True)
 
 
