@@ -1,0 +1,45 @@
+"""The composition root: an environment and how it is reached → its ports.
+
+Importing this module loads no Google client, no gRPC and no HTTP library; they are loaded when a cloud is opened, and
+each API's client at the first call that needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from brconsole.domain.environment import Environment
+    from brconsole.operations.ports import Clock, Cloud
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOptions:
+    """How the Google APIs are reached.
+
+    `endpoint` is the HOST:PORT of a plain server on loopback, None for Google itself; `http_endpoint` its HTTP side, by
+    default the port after. `deadline_s` holds for a call with its retries and pages, in real seconds.
+    """
+
+    endpoint: str | None = None
+    http_endpoint: str | None = None
+    deadline_s: float = 8.0
+
+
+@asynccontextmanager
+async def open_cloud(environment: Environment, options: ConnectionOptions) -> AsyncIterator[tuple[Cloud, Clock]]:
+    """The ports of an environment and the clock they run by, until the end of the block.
+
+    Nothing is asked yet: the clock is read by `synchronise`, credentials are looked for at the first call. Raises
+    EndpointError for an address that may not be used.
+    """
+    from brconsole.gcp import composition
+
+    connection, clock = composition.connect(environment, options.endpoint, options.http_endpoint, options.deadline_s)
+    try:
+        yield composition.ports(environment, connection, clock, options.deadline_s), clock
+    finally:
+        await connection.close()
