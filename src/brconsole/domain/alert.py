@@ -6,7 +6,7 @@ filter, aggregation and duration; where a project has no policy, the specificati
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -52,7 +52,7 @@ class Condition:
     denominator_aligner: str = "ALIGN_NONE"
     denominator_reducer: str = "REDUCE_NONE"
     denominator_group_by: tuple[str, ...] = ()
-    thresholds: Mapping[str, float] = field(default_factory=dict)
+    thresholds: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Limits of single subjects (a queue, a service) that differ from `threshold`."""
 
     def limit(self, subject: str) -> float:
@@ -114,17 +114,18 @@ class ConditionReport:
 
 
 def evaluate(
-    condition: Condition, series: Iterable[Series], end: datetime, expected: Collection[str] = ()
+    condition: Condition, series: Iterable[Series], end: datetime, expected: Mapping[str, datetime | None] | None = None
 ) -> tuple[ConditionReport, ...]:
     """Evaluate a condition over all its series as they stand at `end`, the last closed minute; one report a subject.
 
-    `expected` names the subjects that should report: an absence condition holds for those without any series.
+    `expected` names the subjects that should report, with the end of the last point seen of each: an absence condition
+    also looks at those without any series.
     """
     rows = tuple(series)
     if condition.kind == "absence":
-        missing = set(expected) - {subject_of(row) for row in rows}
-        silent = tuple(ConditionReport(AlertState.FIRING, None, None, subject) for subject in sorted(missing))
-        return (*(_evaluate_absence(condition, row, end) for row in rows), *silent)
+        reporting = {subject_of(row): row.newest_end() for row in rows}
+        last_seen = {**(expected or {}), **{subject: seen for subject, seen in reporting.items() if seen is not None}}
+        return tuple(_evaluate_absence(condition, subject, last_seen[subject], end) for subject in sorted(last_seen))
     if not rows and condition.counts_events:
         return (ConditionReport(AlertState.OK, None, None),)
     return tuple(evaluate_series(condition, row, end) for row in rows)
@@ -159,18 +160,16 @@ def evaluate_series(condition: Condition, series: Series, end: datetime | None =
     return ConditionReport(state, since, value, subject)
 
 
-def _evaluate_absence(condition: Condition, series: Series, end: datetime) -> ConditionReport:
+def _evaluate_absence(condition: Condition, subject: str, last_seen: datetime | None, end: datetime) -> ConditionReport:
     """Silent for the duration fires, for half of it is pending: an ordinary late point is no alert."""
-    subject = subject_of(series)
-    newest_end = series.newest_end()
-    if newest_end is None:
+    if last_seen is None:
         return ConditionReport(AlertState.FIRING, None, None, subject)
-    silent_s = (end - newest_end).total_seconds()
-    if silent_s >= max(condition.duration_s, series.period_s):
-        return ConditionReport(AlertState.FIRING, newest_end, None, subject)
-    if silent_s >= max(condition.duration_s / 2, series.period_s):
-        return ConditionReport(AlertState.PENDING, newest_end, None, subject)
-    return ConditionReport(AlertState.OK, None, series.newest(), subject)
+    silent_s = (end - last_seen).total_seconds()
+    if silent_s >= max(condition.duration_s, condition.alignment_period_s):
+        return ConditionReport(AlertState.FIRING, last_seen, None, subject)
+    if silent_s >= max(condition.duration_s / 2, condition.alignment_period_s):
+        return ConditionReport(AlertState.PENDING, last_seen, None, subject)
+    return ConditionReport(AlertState.OK, None, None, subject)
 
 
 def subject_of(series: Series) -> str:

@@ -28,7 +28,9 @@ class Feed(Protocol):
         """Service time, None until the clock answered."""
 
     def subscribe(self, observed: Callable[[Fleet], None]) -> Callable[[], None]:
-        """Call `observed` with each new snapshot, from another thread, at most four times a second; returns the way to end it."""
+        """Call `observed` with each new snapshot, from another thread, at most four times a second; returns the way to
+        end it.
+        """
 
     def refresh(self) -> None:
         """Observe every source now, within the quota."""

@@ -1,7 +1,7 @@
 """What the use cases need of the outside world. Implemented by gcp/, integrations/ and by fakes in tests.
 
-Every method may raise `SourceFailure`; nothing else leaves an adapter. Windows are given by their end, which the caller aligns
-to the minute so that consoles share Google's cache keys.
+Every method may raise `SourceFailure`; nothing else leaves an adapter. Windows are given by their end, which the caller
+aligns to the minute so that consoles share Google's cache keys.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ class FailureKind(StrEnum):
     CONFLICT = "conflict"
 
 
-class SourceFailure(Exception):
-    """One failed call: which API, on what, why, and what to do. `str()` is one clean sentence without control characters."""
+class SourceFailure(Exception):  # noqa: N818 - a source fails; nothing in the program is in error
+    """One failed call: which API, on what, why, and what to do. `str()` is one clean sentence without control
+    characters.
+    """
 
     def __init__(
         self,
@@ -119,7 +121,9 @@ class Metrics(Protocol):
         """Jobs that left each queue (complete, failed or retried) per interval."""
 
     async def condition(self, condition: Condition, end: datetime, window_s: int) -> tuple[Series, ...]:
-        """The series that an alert condition compares, aligned and reduced as the condition says; a ratio is already divided."""
+        """The series that an alert condition compares, aligned and reduced as the condition says; a ratio is already
+        divided.
+        """
 
     async def policies(self) -> tuple[Policy, ...]:
         """The enabled and disabled alert policies of the project that the console understands."""
@@ -162,7 +166,9 @@ class AuditLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PermissionCheck:
-    """One permission that the console wants, whether it is held (None: could not be asked), what needs it and a role that holds it."""
+    """One permission that the console wants, whether it is held (None: could not be asked), what needs it and a role
+    that holds it.
+    """
 
     permission: str
     resource: str
@@ -194,7 +200,9 @@ class CallMeter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """All ports of one environment. A port that is not configured (no export table, no HTTP side) is None and has no source."""
+    """All ports of one environment. A port that is not configured (no export table, no HTTP side) is None and has no
+    source.
+    """
 
     run: CloudRun
     metrics: Metrics

@@ -1,0 +1,272 @@
+"""The sources of an environment: what is asked, of which API, how often, and how late its data is (facts §11).
+
+None of them asks once per service: their number of calls is the same for 5 services and for 200 (DESIGN §8.13).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from brconsole.domain.environment import Environment
+from brconsole.domain.fleet import ColdStarts, RequestSeries, RevisionKey
+from brconsole.domain.freshness import SourceInfo
+from brconsole.domain.queue import DEFAULT_ALERT_DEPTH, QueueReport
+from brconsole.domain.queue import report as queue_report
+from brconsole.domain.requests import RequestTable
+from brconsole.domain.series import Series, newest_end
+from brconsole.domain.service import Change, Revision, Service
+from brconsole.domain.spend import SpendReport
+from brconsole.domain.spend import report as spend_report
+from brconsole.operations.alerts import AlertReader
+from brconsole.operations.objectives import LONG_WINDOWS, ObjectiveReader, read_long_window
+from brconsole.operations.ports import AuditLog, Billing, Cloud, CloudRun, FailureKind, Metrics, SourceFailure
+from brconsole.operations.reading import Answer, by_newest, closed_minute, joined, minute, sentence
+
+RUN, MONITORING, LOGGING, BIGQUERY = "Cloud Run", "Cloud Monitoring", "Cloud Logging", "BigQuery"
+
+HISTORY_S = 3600
+"""What the charts of the fleet show, in seconds."""
+RECENT_S = 600
+CHANGES_SINCE = timedelta(days=7)
+CHANGES_LIMIT = 50
+FORECAST_DAYS = 8
+"""Days of cost that a forecast wants: seven whole ones and the one under way."""
+
+METRIC_AGE_S = 240.0
+"""The lag of a metric as the console uses it: three minutes until it has arrived and up to one until its minute closes.
+"""
+AUDIT_LAG_S = 60.0
+EXPORT_LAG_S = 86_400.0
+"""The billing export is hours to a day late, without any promise (facts §8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What makes the console look more often: a split under way, a service that changed a moment ago."""
+
+    canary: bool = False
+    changing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """A source's API, how often it is read and how late its data is. Cadences are seconds of service time."""
+
+    api: str
+    idle_s: float
+    canary_s: float | None = None
+    changing_s: float | None = None
+    lag_s: float = 0.0
+
+    def cadence_s(self, pace: Pace) -> float:
+        """How often it is read at a pace."""
+        if pace.changing and self.changing_s is not None:
+            return self.changing_s
+        return self.canary_s if pace.canary and self.canary_s is not None else self.idle_s
+
+
+_METRIC = Rhythm(MONITORING, 120, canary_s=60, lag_s=METRIC_AGE_S)
+_BUDGET = Rhythm(MONITORING, 300, lag_s=METRIC_AGE_S)
+_MINUTELY = Rhythm(MONITORING, 60, lag_s=METRIC_AGE_S)
+
+RHYTHMS: Mapping[str, Rhythm] = {
+    "services": Rhythm(RUN, 30, canary_s=10, changing_s=2),
+    "revisions": Rhythm(RUN, 60),
+    "requests": _METRIC,
+    "latency": _METRIC,
+    "instances": _METRIC,
+    "cold_starts": _METRIC,
+    "objectives": _BUDGET,
+    **dict.fromkeys(LONG_WINDOWS, _BUDGET),
+    "queues": _MINUTELY,
+    "conditions": _MINUTELY,
+    "changes": Rhythm(LOGGING, 60, lag_s=AUDIT_LAG_S),
+    "quota": Rhythm(MONITORING, 86_400),
+    "spend": Rhythm(BIGQUERY, 3600, lag_s=EXPORT_LAG_S),
+    "latency_by_revision": _MINUTELY,
+}
+
+PART_OF: Mapping[str, str] = {"objectives": "slos", **dict.fromkeys(LONG_WINDOWS, "slos"), "conditions": "alerts"}
+"""Source → the reading of the fleet that it is a part of, where it is none by itself; a reading's parts share one
+rhythm.
+"""
+HOUSEKEEPING = frozenset({"quota"})
+"""Sources that nobody looks at: the adapters keep what they answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One loop's worth of reading."""
+
+    name: str
+    read: Callable[[datetime], Coroutine[Any, Any, Answer[Any]]]
+
+    @property
+    def rhythm(self) -> Rhythm:
+        """How often, of whom and how late."""
+        return RHYTHMS[self.name]
+
+
+def of(environment: Environment, cloud: Cloud) -> tuple[Source, ...]:
+    """The sources of an environment whose ports are given."""
+    metrics = cloud.metrics
+    sources = [
+        Source("services", partial(_services, cloud.run)),
+        Source("revisions", partial(_revisions, cloud.run)),
+        Source("requests", partial(_requests, metrics)),
+        Source("latency", partial(_latency, metrics)),
+        Source("instances", partial(_instances, metrics)),
+        Source("cold_starts", partial(_cold_starts, metrics)),
+        Source("objectives", ObjectiveReader(cloud.slos).read),
+        *(Source(name, partial(read_long_window, metrics, name)) for name in LONG_WINDOWS),
+        Source("queues", partial(_queues, environment, metrics)),
+        Source("conditions", AlertReader(environment, metrics).read),
+        Source("changes", partial(_changes, cloud.audit)),
+        Source("quota", partial(_quota, metrics)),
+    ]
+    if cloud.billing is not None:
+        sources.append(Source("spend", partial(_spend, environment, cloud.billing)))
+    return tuple(sources)
+
+
+def of_service(cloud: Cloud, service: str) -> Source:
+    """What the page of one service wants beside the fleet."""
+    return Source("latency_by_revision", partial(_latency_by_revision, cloud.metrics, service))
+
+
+def expected(environment: Environment) -> tuple[str, ...]:
+    """The sources that an environment will have, by its configuration alone."""
+    spend = environment.budget is not None and environment.budget.export_table is not None
+    return tuple(name for name in RHYTHMS if name != "latency_by_revision" and (spend or name != "spend"))
+
+
+def infos(names: Iterable[str], least_cadence_s: float = 0.0) -> dict[str, SourceInfo]:
+    """What a face shows of sources: one entry a reading of the fleet.
+
+    `least_cadence_s` is a second of real time in service time, which no loop undercuts (DESIGN §8.16).
+    """
+    listed: dict[str, SourceInfo] = {}
+    for name in names:
+        if name not in HOUSEKEEPING:
+            shown, rhythm = PART_OF.get(name, name), RHYTHMS[name]
+            listed[shown] = SourceInfo(shown, rhythm.api, max(rhythm.idle_s, least_cadence_s), rhythm.lag_s)
+    return listed
+
+
+async def _services(run: CloudRun, now: datetime) -> Answer[tuple[Service, ...]]:
+    return Answer(await run.services(), now)
+
+
+async def _revisions(run: CloudRun, now: datetime) -> Answer[Mapping[str, tuple[Revision, ...]]]:
+    return Answer(await run.revisions(), now)
+
+
+async def _requests(metrics: Metrics, now: datetime) -> Answer[Mapping[RevisionKey, RequestSeries]]:
+    end = closed_minute(now)
+    rows = await metrics.requests(end, HISTORY_S, 60)
+    return Answer(RequestTable(rows, end), newest_end(row.requests for row in rows.values()) or end)
+
+
+async def _latency(metrics: Metrics, now: datetime) -> Answer[Mapping[str, Series]]:
+    end = closed_minute(now)
+    return by_newest(await metrics.latency_p95(end, HISTORY_S, 300), end)
+
+
+async def _latency_by_revision(metrics: Metrics, service: str, now: datetime) -> Answer[Mapping[str, Series]]:
+    end = closed_minute(now)
+    return by_newest(await metrics.latency_p95_by_revision(service, end, HISTORY_S, 60), end)
+
+
+async def _instances(metrics: Metrics, now: datetime) -> Answer[Mapping[str, Series]]:
+    """Added over revisions, so a minute that has not arrived of all of them would be too low a number."""
+    end = closed_minute(now)
+    return by_newest(await metrics.instances(end, HISTORY_S, 60), end)
+
+
+async def _cold_starts(metrics: Metrics, now: datetime) -> Answer[Mapping[str, ColdStarts]]:
+    end = closed_minute(now)
+    series = await metrics.cold_start_p95(end, 300, 300)
+    starts = {service: ColdStarts(p95) for service, of in series.items() if (p95 := of.recent(300, end)) is not None}
+    return Answer(starts, newest_end(series.values()) or end)
+
+
+async def _queues(environment: Environment, metrics: Metrics, now: datetime) -> Answer[tuple[QueueReport, ...]]:
+    """Depth and age are gauges of one writer a queue, so their newest point counts; what finished is counted up to the
+    closed minute.
+    """
+    newest, closed = minute(now), closed_minute(now)
+    depths, ages, finished = await asyncio.gather(
+        metrics.queue_depth(newest, HISTORY_S, 60),
+        metrics.queue_oldest_age_s(newest, RECENT_S, 60),
+        metrics.jobs_finished(closed, RECENT_S, 60),
+        return_exceptions=True,
+    )
+    if isinstance(depths, BaseException):
+        raise depths
+    errors = [sentence(MONITORING, part) for part in (ages, finished) if isinstance(part, BaseException)]
+    age_by_queue = {} if isinstance(ages, BaseException) else ages
+    finished_by_queue = {} if isinstance(finished, BaseException) else finished
+    reports = []
+    for name in sorted({*depths, *age_by_queue, *finished_by_queue}):
+        settings = environment.queues.get(name)
+        age = age_by_queue.get(name)
+        reports.append(
+            queue_report(
+                name,
+                depths.get(name),
+                age.recent(300, closed) if age else None,
+                finished_by_queue.get(name),
+                settings.alert_depth if settings else DEFAULT_ALERT_DEPTH,
+                at=closed,
+            )
+        )
+    present = [
+        end
+        for report in reports
+        if report.depth is not None and report.depth_history and (end := report.depth_history.newest_end())
+    ]
+    as_of = min(present) if present else newest_end(depths.values()) or closed
+    return Answer(tuple(reports), as_of, joined(errors))
+
+
+async def _spend(environment: Environment, billing: Billing, now: datetime) -> Answer[SpendReport]:
+    """The month to date. A budget that cannot be read is the configured one; an export without a single row is no spend
+    of 0.
+    """
+    today = now.date()
+    since = min(today.replace(day=1), today - timedelta(days=FORECAST_DAYS))
+    costs, budget = await asyncio.gather(
+        billing.daily_costs(since, now), billing.monthly_budget(), return_exceptions=True
+    )
+    if isinstance(costs, BaseException):
+        raise costs
+    rows, newest = costs
+    if newest is None:
+        raise SourceFailure(
+            FailureKind.NOT_FOUND,
+            BIGQUERY,
+            (environment.budget.export_table if environment.budget else None) or "the billing export",
+            f"there is no cost since {since.isoformat()}",
+            remedy="the first rows come hours after the export is set up; check the table's name",
+        )
+    amount = environment.budget.monthly if environment.budget else None
+    currency = environment.budget.currency if environment.budget else "USD"
+    error = None
+    if isinstance(budget, BaseException):
+        error = sentence("Cloud Billing Budgets", budget)
+    elif budget is not None:
+        amount, currency = budget
+    return Answer(spend_report(rows, currency, amount, newest, today), newest, error)
+
+
+async def _changes(audit: AuditLog, now: datetime) -> Answer[tuple[Change, ...]]:
+    return Answer(await audit.changes(now - CHANGES_SINCE, CHANGES_LIMIT), now)
+
+
+async def _quota(metrics: Metrics, now: datetime) -> Answer[Mapping[str, int]]:
+    return Answer(await metrics.quota_limits(), now)
