@@ -42,7 +42,7 @@ class Cloud:
     denied: frozenset[str] = frozenset()
     """Permissions the caller lacks, everywhere."""
     etag_enforced: bool = False
-    principal: str = "operator@bytereview.example"
+    principal: str = "operator@bytereview.ai"
     """Who the caller is."""
     latency_s: float = 0.0
     """Real seconds added to each call."""

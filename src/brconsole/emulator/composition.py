@@ -13,12 +13,13 @@ from brconsole.emulator.control import Control
 from brconsole.emulator.faults import Faults
 from brconsole.emulator.http import HttpApi, HttpServer
 from brconsole.emulator.iam import Projects
+from brconsole.emulator.logging import Logs
 from brconsole.emulator.operations import RunOperations
 from brconsole.emulator.options import EmulatorError, EmulatorOptions
 from brconsole.emulator.quota import Quotas
 from brconsole.emulator.run import RunRevisions, RunServices
 from brconsole.emulator.server import GrpcApi, GrpcServer
-from brconsole.simulation.world import World
+from brconsole.simulation.world import DEFAULT_START, World
 
 GRPC_APIS: tuple[type[GrpcApi], ...] = (
     RunServices,
@@ -26,14 +27,12 @@ GRPC_APIS: tuple[type[GrpcApi], ...] = (
     RunOperations,
     Budgets,
     Projects,
+    Logs,
 )
 """The gRPC services that are served; one line an API."""
 
 HTTP_APIS: tuple[type[HttpApi], ...] = ()
 """The REST APIs that are served beside the control endpoint; one line an API."""
-
-DEFAULT_START = 1_795_442_400.0
-"""2026-11-23T14:00:00Z: late in a month, so that spend and budget have something to show."""
 
 
 class Emulator:

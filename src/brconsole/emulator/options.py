@@ -38,7 +38,7 @@ class EmulatorOptions:
     denied: frozenset[str] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
     etag_enforced: bool = False
-    principal: str = "operator@bytereview.example"
+    principal: str = "operator@bytereview.ai"
 
     def __post_init__(self) -> None:
         for name, port in (("port", self.port), ("http_port", self.http_port)):

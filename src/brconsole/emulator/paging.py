@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Sequence
 from typing import TypeVar
 
-from brconsole.emulator.errors import invalid_argument
+from brconsole.emulator.errors import ApiError, invalid_argument
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ def page(
     size = page_size_of(page_size, default=default, maximum=maximum)
     offset = offset_of(page_token, bound_to)
     if offset > len(items):
-        raise invalid_argument("The page token is invalid or has expired.", "page_token")
+        raise _bad_token()
     end = offset + size
     return items[offset:end], token_of(end, bound_to) if end < len(items) else ""
 
@@ -40,21 +40,31 @@ def page_size_of(page_size: int, *, default: int, maximum: int) -> int:
     return min(page_size or default, maximum)
 
 
-def token_of(offset: int, bound_to: str) -> str:
-    """The token for a list position."""
-    text = json.dumps([offset, zlib.crc32(bound_to.encode())], separators=(",", ":"))
+def token_of(position: object, bound_to: str) -> str:
+    """The token for a list position: anything that JSON can hold."""
+    text = json.dumps([position, zlib.crc32(bound_to.encode())], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-def offset_of(token: str, bound_to: str) -> int:
+def position_of(token: str, bound_to: str) -> object:
     """The list position of a token; raises INVALID_ARGUMENT for one that this list did not give out."""
-    if not token:
-        return 0
     try:
-        offset, bound = json.loads(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
-        valid = isinstance(offset, int) and offset >= 0 and bound == zlib.crc32(bound_to.encode())
+        position, bound = json.loads(base64.b64decode(token.encode(), altchars=b"-_", validate=True))
+        valid = bound == zlib.crc32(bound_to.encode())
     except (binascii.Error, ValueError, TypeError):
-        valid, offset = False, 0
+        valid, position = False, None
     if not valid:
-        raise invalid_argument("The page token is invalid or has expired.", "page_token")
-    return int(offset)
+        raise _bad_token()
+    return position
+
+
+def offset_of(token: str, bound_to: str) -> int:
+    """The list position of a token that holds a number; the start where there is no token."""
+    offset = position_of(token, bound_to) if token else 0
+    if not isinstance(offset, int) or offset < 0:
+        raise _bad_token()
+    return offset
+
+
+def _bad_token() -> ApiError:
+    return invalid_argument("The page token is invalid or has expired.", "page_token")

@@ -6,7 +6,6 @@ reference/google-cloud-facts.md §1.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from google.cloud import run_v2
 from google.protobuf.message import Message
 
 from brconsole.emulator.errors import ApiError, invalid_argument, unimplemented
+from brconsole.emulator.messages import set_time
 from brconsole.simulation.model import Condition, Project, Revision, Service, Target, Template
 
 _SERVICE = run_v2.Service.pb()
@@ -74,8 +74,8 @@ def service_message(project: Project, service: Service) -> Any:
         conditions=[_condition_message(condition) for condition in service.conditions],
         terminal_condition=_condition_message(service.terminal),
     )
-    _set_time(message.create_time, service.created)
-    _set_time(message.update_time, service.updated)
+    set_time(message.create_time, service.created)
+    set_time(message.update_time, service.updated)
     if service.latest_ready is not None:
         message.latest_ready_revision = revision_name(project, service.name, service.latest_ready)
     if service.latest_created is not None:
@@ -109,9 +109,9 @@ def revision_message(project: Project, revision: Revision) -> Any:
     message.scaling.min_instance_count = template.min_instances
     message.scaling.max_instance_count = template.max_instances
     message.timeout.seconds = _TIMEOUT_S
-    _set_time(message.create_time, revision.created)
+    set_time(message.create_time, revision.created)
     # Touched last when a condition last changed.
-    _set_time(message.update_time, max([revision.created, *(condition.changed for condition in revision.conditions)]))
+    set_time(message.update_time, max([revision.created, *(condition.changed for condition in revision.conditions)]))
     return message
 
 
@@ -145,7 +145,7 @@ def _status_message(target: Target, uri: str) -> Any:
 
 def _condition_message(condition: Condition) -> Any:
     message = _CONDITION(type_=condition.type, state=_STATES[condition.state], message=condition.message)
-    _set_time(message.last_transition_time, condition.changed)
+    set_time(message.last_transition_time, condition.changed)
     if condition.reason in _COMMON_REASONS:
         message.reason = _COMMON_REASONS[condition.reason]
     elif condition.reason in _REVISION_REASONS:
@@ -155,17 +155,12 @@ def _condition_message(condition: Condition) -> Any:
 
 def _container_message(template: Template) -> Any:
     message = _CONTAINER(
-        image=f"{template.image}@{template.digest}" if template.digest else template.image,
+        image=template.image,
         env=[{"name": name, "value": value} for name, value in template.env.items()],
         ports=[{"name": "http1", "container_port": _PORT}],
     )
     message.resources.limits.update(_LIMITS)
     return message
-
-
-def _set_time(field: Any, at: float) -> None:
-    field.seconds = math.floor(at)
-    field.nanos = int((at % 1) * 1e6) * 1000
 
 
 def targets(messages: Iterable[Any]) -> tuple[Target, ...]:
@@ -195,10 +190,9 @@ def template_from(message: Any) -> Template:
     container = message.containers[0]
     if not container.image:
         raise invalid_argument("Missing required field: template.containers[0].image.", "template.containers[0].image")
-    image, _, digest = container.image.partition("@")
     template = Template(
-        image=image,
-        digest=digest,
+        image=container.image,
+        digest=container.image.partition("@")[2],
         service_account=message.service_account,
         min_instances=message.scaling.min_instance_count,
         max_instances=message.scaling.max_instance_count or 100,
