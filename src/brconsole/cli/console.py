@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
+import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from brconsole.cli import exit_codes
-from brconsole.cli.failures import MisuseError, not_among
+from brconsole.cli import crash, exit_codes
+from brconsole.cli.failures import CommandError, MisuseError, not_among
 from brconsole.cli.modes import mode_of
 from brconsole.cli.options import Command, global_options
-from brconsole.cli.session import Session, begin
+from brconsole.cli.session import Connection, Session, begin
 from brconsole.config import locations
 
 if TYPE_CHECKING:
     from brconsole.domain.environment import Environment
+    from brconsole.operations.ports import Clock, Cloud
     from brconsole.tui.console import Console
 
 CALL_DEADLINE_S = 8.0
@@ -42,6 +45,7 @@ def console(ctx: click.Context, environment: str | None, rest: tuple[str, ...]) 
             "the console needs a terminal, and standard input or output is none; "
             f"“brconsole status {name}” prints a snapshot, “brconsole watch {name}” a line a refresh."
         )
+    _log_to_file()
     with _composed(session, start) as composed:
         from brconsole.tui.app import BrconsoleApp
 
@@ -50,8 +54,8 @@ def console(ctx: click.Context, environment: str | None, rest: tuple[str, ...]) 
     return app.return_code or exit_codes.DONE
 
 
-def _is_terminal(stream: object) -> bool:
-    return stream is not None and os.isatty(stream.fileno())  # type: ignore[attr-defined]
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _start(session: Session, name: str) -> Environment:
@@ -80,22 +84,22 @@ def _theme_exists(session: Session) -> None:
 @contextmanager
 def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
     """Everything that the screens need. Nothing here waits: a simulation comes up while the first frame is painted."""
-    from brconsole.operations.background import BackgroundFeed
-    from brconsole.tui.console import Console
-
-    loaded = session.loaded
-    environments = loaded.environments()
-    mode, _ = mode_of(loaded, start or loaded.environment(loaded.config.default_environment))
-    own = locations.user_themes()
     with session.connection(CALL_DEADLINE_S) as connection:
-        feeds = {
-            environment.name: BackgroundFeed(environment, _opener(environment, connection))
-            for environment in environments
-        }
+        from brconsole.operations.background import BackgroundFeed, FeedThread
+        from brconsole.tui.console import Console
+
+        loaded = session.loaded
+        environments = loaded.environments()
+        mode, _ = mode_of(loaded, start or loaded.environment(loaded.config.default_environment))
+        own = locations.user_themes()
+        thread = FeedThread()
         try:
             yield Console(
                 environments=environments,
-                feeds=feeds,
+                feeds={
+                    environment.name: BackgroundFeed(environment, partial(_opened, connection), thread)
+                    for environment in environments
+                },
                 start=None if start is None else start.name,
                 theme=loaded.config.interface.theme,
                 themes_folders=(own,) if own.is_dir() else (),
@@ -104,5 +108,28 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
                 mode=mode,
             )
         finally:
-            for feed in feeds.values():
-                feed.stop()
+            thread.stop()
+
+
+@asynccontextmanager
+async def _opened(connection: Connection, environment: Environment) -> AsyncIterator[tuple[Cloud, Clock]]:
+    """The ports of an environment; runs on the feeds' thread, which may wait for a simulation to come up."""
+    from brconsole.operations.ports import FailureKind, SourceFailure
+    from brconsole.wiring import open_cloud
+
+    try:
+        options = await asyncio.to_thread(connection.options)
+    except CommandError as error:
+        raise SourceFailure(FailureKind.UNAVAILABLE, "simulation", environment.name, error.message) from error
+    async with open_cloud(environment, options) as ports:
+        yield ports
+
+
+def _log_to_file() -> None:
+    """Warnings of the layers below go to a file: written to the terminal they would tear the screen."""
+    handler: logging.Handler = logging.NullHandler()
+    folder = crash.log_folder()
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handler = logging.FileHandler(folder / "console.log", mode="w", encoding="utf-8", delay=True)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], format="%(asctime)s %(name)s %(message)s")

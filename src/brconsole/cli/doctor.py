@@ -17,7 +17,6 @@ from brconsole.cli.session import Connection, Session, begin
 from brconsole.cli.status_table import render_rows
 from brconsole.domain.environment import Environment
 from brconsole.domain.text import clean
-from brconsole.operations.ports import SourceFailure
 from brconsole.tui import glyphs
 
 DOCTOR_SCHEMA = "brconsole.doctor/1"
@@ -72,11 +71,8 @@ async def _examined(environment: Environment, connection: Connection) -> tuple[C
     from brconsole.wiring import open_cloud
 
     options = await asyncio.to_thread(connection.options)
-    try:
-        async with open_cloud(environment, options) as (cloud, clock):
-            return await examine(environment, cloud, clock)
-    except SourceFailure as failure:
-        return (Check(Group.CREDENTIALS, "identity", State.FAILED, failure.reason, failure.remedy),)
+    async with open_cloud(environment, options) as (cloud, clock):
+        return await examine(environment, cloud, clock)
 
 
 def _mode(session: Session, environment: Environment) -> Check:

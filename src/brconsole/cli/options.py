@@ -106,10 +106,22 @@ def _option(*names: str, of: type[GlobalOption] = GlobalOption, **settings: Any)
     return attach
 
 
-_POSITIVE = click.FloatRange(min=0, min_open=True, max=100_000)
-_SEED = click.IntRange(min=0)
-_LATENCY_MS = click.FloatRange(0, 60_000)
-_SERVICES = click.IntRange(1, 5_000)
+class Number(click.FloatRange):
+    """A number, called so in messages."""
+
+    name = "number"
+
+
+class WholeNumber(click.IntRange):
+    """A whole number, called so in messages."""
+
+    name = "whole number"
+
+
+_POSITIVE = Number(min=0, min_open=True, max=100_000)
+_SEED = WholeNumber(min=0)
+_LATENCY_MS = Number(0, 60_000)
+_SERVICES = WholeNumber(1, 5_000)
 
 _CONNECTION = (
     _option("--simulate", is_flag=True, help="Start the embedded Google Cloud and use it."),

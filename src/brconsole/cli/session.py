@@ -67,7 +67,7 @@ class Session:
             return None, None
         try:
             endpoint = parse(grpc, str(self.loaded.origins["endpoint"]))
-            side = http_side(endpoint, http, str(self.loaded.origins.get("http_endpoint", "--http-endpoint")))
+            side = http_side(endpoint, http)
         except EndpointError as error:
             raise MisuseError(f"{error}.") from None
         return str(endpoint), str(side)
@@ -98,6 +98,8 @@ def begin(ctx: click.Context) -> Session:
     from brconsole.cli.root import COMMANDS
 
     options = given(ctx)
+    if not options.simulate and (flags := options.simulation.given()):
+        raise MisuseError(f"{flags[0]} is for the embedded Google Cloud; add --simulate.")
     overrides: dict[str, object] = {
         "endpoint": options.endpoint,
         "http_endpoint": options.http_endpoint,

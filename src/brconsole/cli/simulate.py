@@ -12,7 +12,7 @@ import click
 
 from brconsole.cli import exit_codes, output
 from brconsole.cli.failures import CommandError, MisuseError
-from brconsole.cli.options import Command, Options, given, global_options
+from brconsole.cli.options import Command, Options, WholeNumber, given, global_options
 
 if TYPE_CHECKING:
     from brconsole.emulator.composition import Emulator
@@ -24,10 +24,8 @@ SIMULATION_SCHEMA = "brconsole.simulation/1"
 
 @global_options
 @click.command(cls=Command)
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), default=DEFAULT_PORT, show_default=True, help="gRPC; 0 is free."
-)
-@click.option("--http-port", type=click.IntRange(0, 65_535), help="REST; default: the port after --port, 0 is free.")
+@click.option("--port", type=WholeNumber(0, 65_535), default=DEFAULT_PORT, show_default=True, help="gRPC; 0 is free.")
+@click.option("--http-port", type=WholeNumber(0, 65_535), help="REST; default: the port after --port, 0 is free.")
 @click.option("--json", "as_json", is_flag=True, help="The addresses as one JSON object on one line.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
 @click.pass_context

@@ -67,9 +67,11 @@ class SimulatedConnection:
         deadline_s: float,
         command: Sequence[str] | None = None,
         start_deadline_s: float = START_DEADLINE_S,
+        stop_deadline_s: float = STOP_DEADLINE_S,
     ) -> None:
         self._deadline_s = deadline_s
         self._command = tuple(command or command_line(options))
+        self._stop_deadline_s = stop_deadline_s
         self._start_by = time.monotonic() + start_deadline_s
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long-lived as the child
         self._lock = Lock()
@@ -94,6 +96,11 @@ class SimulatedConnection:
     def pid(self) -> int:
         """The process id of the child."""
         return self._child.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """How the child ended, None while it runs."""
+        return self._child.returncode
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +133,7 @@ class SimulatedConnection:
             if end is not None:
                 end()
             try:
-                self._child.wait(STOP_DEADLINE_S)
+                self._child.wait(self._stop_deadline_s)
                 break
             except subprocess.TimeoutExpired:
                 continue

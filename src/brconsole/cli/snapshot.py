@@ -1,18 +1,22 @@
-"""One look at an environment, for the commands that print it."""
+"""Looking at an environment, for the commands that print what they see."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import random
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from brconsole.cli import exit_codes, output
 from brconsole.cli.failures import MisuseError, not_among
 from brconsole.cli.session import Connection
 from brconsole.domain.environment import Environment
 from brconsole.domain.fleet import Fleet, Health
-from brconsole.domain.freshness import Reading
 from brconsole.domain.health import failed_sources, judge
-from brconsole.operations.ports import SourceFailure
+
+if TYPE_CHECKING:
+    from brconsole.operations.observe import Observer
 
 CALL_DEADLINE_S = 8.0
 """A call with its retries (DESIGN §8.15)."""
@@ -20,24 +24,23 @@ STATUS_DEADLINE_S = 15.0
 """All calls of one status together."""
 
 
-async def observe_once(
-    environment: Environment, connection: Connection, deadline_s: float = STATUS_DEADLINE_S
-) -> Fleet:
-    """Everything that can be read within the deadline; where nothing can, the fleet says why."""
+@asynccontextmanager
+async def observing(
+    environment: Environment, connection: Connection, publish: Callable[[Fleet], None]
+) -> AsyncIterator[Observer]:
+    """An observer of the environment, connected as long as the block lasts."""
     from brconsole.operations.observe import Observer
     from brconsole.wiring import open_cloud
 
     options = await asyncio.to_thread(connection.options)
-    try:
-        async with open_cloud(environment, options) as (cloud, clock):
-            return await Observer(environment, cloud, clock).once(deadline_s)
-    except SourceFailure as failure:
-        return unreachable(environment, failure)
+    async with open_cloud(environment, options) as (cloud, clock):
+        yield Observer(environment, cloud, clock, publish=publish, jitter=random.Random())
 
 
-def unreachable(environment: Environment, failure: SourceFailure) -> Fleet:
-    """A fleet of which nothing is known, and why."""
-    return Fleet(environment, services=Reading().failing(str(failure), None))
+async def observe_once(environment: Environment, connection: Connection) -> Fleet:
+    """Everything that can be read within the deadline; what cannot says why."""
+    async with observing(environment, connection, lambda _: None) as observer:
+        return await observer.once(STATUS_DEADLINE_S)
 
 
 def exit_code(fleet: Fleet) -> int:
@@ -53,8 +56,6 @@ def tell_failures(fleet: Fleet) -> None:
     causes: dict[str, list[str]] = {}
     for name in failed_sources(fleet):
         causes.setdefault(fleet.reading(name).error or "no answer within the deadline", []).append(name)
-    if not fleet.sources and fleet.services.error:
-        causes[fleet.services.error] = ["anything"]
     for cause, names in causes.items():
         output.tell(f"could not read {_listed(names)}: {cause}")
 
