@@ -1,0 +1,419 @@
+"""The application: it owns the views, passes snapshots on, and does what the registry's actions say."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from brconsole.domain.fleet import Fleet
+from brconsole.tui.actions import Action, working_in
+from brconsole.tui.console import Console
+from brconsole.tui.glyphs import ascii_only, to_ascii
+from brconsole.tui.keymap import resolve
+from brconsole.tui.messages import FleetObserved
+from brconsole.tui.paint import shown
+from brconsole.tui.state import FleetModel
+from brconsole.tui.theme_files import WITHOUT_COLOUR, ThemeFile, load
+from brconsole.tui.themes import Palette, toolkit_theme
+
+if TYPE_CHECKING:
+    from textual.command import Provider
+    from textual.screen import Screen
+
+    from brconsole.tui.screens.base import BoardScreen
+    from brconsole.tui.screens.fleet import FleetView
+
+SAY_QUIT_S = 2.0
+"""A second ctrl+c within this time quits."""
+
+
+def _commands() -> type[Provider]:
+    from brconsole.tui.palette import RegistryCommands
+
+    return RegistryCommands
+
+
+class BrconsoleApp(App[None], inherit_bindings=False):
+    """The console's screens on the feeds it was handed."""
+
+    TITLE = "brconsole"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+c", "ask_to_quit", show=False, priority=True)]
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
+    COMMAND_PALETTE_BINDING = "f24"  # the registry's own key opens it
+    ENABLE_COMMAND_PALETTE = True
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self.console_settings = console
+        self.ascii_only = ascii_only(os.environ, getattr(sys.__stdout__, "encoding", None))
+        self.keys = resolve(console.keymap)
+        self.models = {
+            environment.name: FleetModel(environment, number)
+            for number, environment in enumerate(console.environments, 1)
+        }
+        self.theme_set = load(console.themes_folders)
+        chosen, problem = self.theme_set.choose(console.theme)
+        if self.no_color:
+            # Without colour the toolkit turns everything grey, which ANSI themes do not survive: greys from the start.
+            chosen = self.theme_set.choose(WITHOUT_COLOUR)[0]
+        for theme in self.theme_set.themes.values():
+            self.register_theme(toolkit_theme(theme))
+        self.palette = Palette(chosen)
+        self.theme = chosen.name
+        self._problems = [*console.problems, *self.theme_set.problems, *self.keys.problems, *([problem] if problem else [])]
+        self._views: dict[str, FleetView] = {}
+        self._unsubscribe: list[Callable[[], None]] = []
+        self._running: set[str] = set()
+        self._last: tuple[str, str | None, str | None] | None = None
+        self._current: tuple[str, str | None, str | None] = ("wall", None, None)
+        self._asked_to_quit_at = -1e9
+        self._settle: set[str] = set()
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def get_default_screen(self) -> Screen[None]:
+        """The wall, or the environment it was started with."""
+        start = self.console_settings.start
+        if start is not None and start in self.models:
+            self._current = ("fleet", start, None)
+        return self._screen_for(*self._current)
+
+    def on_mount(self) -> None:
+        """After the first paint, begin to look."""
+        for name, feed in self.console_settings.feeds.items():
+            self._unsubscribe.append(feed.subscribe(self._observer(name)))
+        self.call_after_refresh(self._begin)
+        with suppress(ValueError, RuntimeError, AttributeError):  # not the main thread, or no such signal here
+            signal.signal(signal.SIGHUP, self._hang_up)
+
+    def _begin(self) -> None:
+        self._follow(self._current)
+        self.set_interval(1.0, self._tick, name="ages")
+        for problem in self._problems:
+            self.say(problem, "warning", seconds=12)
+
+    def _observer(self, name: str) -> Callable[[Fleet], None]:
+        def observed(fleet: Fleet) -> None:
+            self.post_message(FleetObserved(name, fleet))
+
+        return observed
+
+    def _hang_up(self, _signal: int, _frame: object) -> None:
+        """The terminal is gone: nothing can be shown any more, and nothing is owed."""
+        self._stop_feeds()
+        os._exit(128 + signal.SIGHUP)
+
+    def _stop_feeds(self) -> None:
+        for end in self._unsubscribe:
+            end()
+        self._unsubscribe.clear()
+        for name in self._running:
+            self.console_settings.feeds[name].stop()
+        self._running.clear()
+
+    def on_unmount(self) -> None:
+        """Leave nothing running."""
+        self._stop_feeds()
+
+    def action_ask_to_quit(self) -> None:
+        """ctrl+c: say how to leave; a second one leaves."""
+        now = self._loop_time()
+        if now - self._asked_to_quit_at <= SAY_QUIT_S:
+            self.exit()
+            return
+        self._asked_to_quit_at = now
+        self.say("q quits; ctrl+c once more quits too", seconds=SAY_QUIT_S)
+
+    def _loop_time(self) -> float:
+        from time import monotonic
+
+        return monotonic()
+
+    # -- observing ----------------------------------------------------------------------------------------------------
+
+    def on_fleet_observed(self, message: FleetObserved) -> None:
+        """Keep the newest snapshot and show it where it is on the screen."""
+        model = self.models.get(message.environment)
+        if model is None:
+            return
+        model.observe(message.fleet)
+        for screen in self._boards():
+            screen.fleet_observed(message.environment)
+
+    def _tick(self) -> None:
+        for name, model in self.models.items():
+            feed = self.console_settings.feeds.get(name)
+            if feed is not None:
+                model.now = feed.now() or model.now
+        for screen in self._boards():
+            screen.repaint()
+
+    def _boards(self) -> Sequence[BoardScreen]:
+        from brconsole.tui.screens.base import BoardScreen
+
+        top = self.screen
+        return [top] if isinstance(top, BoardScreen) else [screen for screen in self.screen_stack[:1] if isinstance(screen, BoardScreen)]
+
+    def simulated(self, model: FleetModel | None = None) -> bool:
+        """Whether what is shown is a simulation."""
+        return self.console_settings.simulated or (model is not None and model.fleet.simulated)
+
+    def _follow(self, view: tuple[str, str | None, str | None]) -> None:
+        """Run the feeds that the view shows, and only those."""
+        kind, environment, service = view
+        wanted = set(self.console_settings.feeds) if kind == "wall" else {environment} & set(self.console_settings.feeds)
+        for name in self._running - wanted:
+            self.console_settings.feeds[name].stop()
+        for name in wanted:
+            feed = self.console_settings.feeds[name]  # type: ignore[index]
+            feed.start()
+            feed.watch(service if name == environment else None)
+        self._running = {name for name in wanted if name is not None}
+
+    # -- going about --------------------------------------------------------------------------------------------------
+
+    def _screen_for(self, kind: str, environment: str | None, service: str | None) -> BoardScreen:
+        if kind == "fleet" and environment is not None:
+            from brconsole.tui.screens.fleet import FleetScreen
+
+            return FleetScreen(self.models[environment], self.view_of(environment))
+        if kind == "service" and environment is not None and service is not None:
+            from brconsole.tui.screens.service import ServiceScreen
+
+            return ServiceScreen(self.models[environment], self.view_of(environment), service)
+        from brconsole.tui.screens.wall import WallScreen
+
+        return WallScreen(tuple(self.models.values()))
+
+    def view_of(self, environment: str) -> FleetView:
+        """How the person looks at a fleet."""
+        from brconsole.tui.screens.fleet import FleetView
+
+        return self._views.setdefault(environment, FleetView())
+
+    def go(self, kind: str, environment: str | None = None, service: str | None = None) -> None:
+        """Show another view."""
+        wanted = (kind, environment, service)
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        if wanted == self._current:
+            return
+        self._last, self._current = self._current, wanted
+        self.switch_screen(self._screen_for(*wanted))
+        self._follow(wanted)
+
+    def open_service(self, model: FleetModel, service: str) -> None:
+        """Show the page of a service."""
+        self.go("service", model.environment.name, service)
+
+    def service_changed(self, model: FleetModel, service: str) -> None:
+        """The page of a service went on to another one."""
+        self._current = ("service", model.environment.name, service)
+        self._follow(self._current)
+
+    # -- actions ------------------------------------------------------------------------------------------------------
+
+    def action_of(self, key: str, actions: Sequence[Action]) -> str | None:
+        """The action that a key means among those that work here."""
+        return next((action.id for action in actions if key in action.keys), None)
+
+    def action_act(self, action_id: str, key: str = "", argument: str = "") -> None:
+        """Do what the registry calls `action_id`: key, footer, `:` and palette all come here."""
+        name = action_id.replace(".", "_")
+        target = self.screen
+        own = getattr(target, f"do_{name}", None) or getattr(self.screen_stack[0], f"do_{name}", None)
+        if handler := getattr(self, f"do_{name}", None):
+            handler(key, argument)
+        elif own is not None:
+            own(key)
+        else:
+            self.say(f"{action_id} does not work here")
+
+    def working(self) -> tuple[Action, ...]:
+        """The actions of the screen in front."""
+        from brconsole.tui.screens.base import BoardScreen
+
+        screen = self.screen if isinstance(self.screen, BoardScreen) else self.screen_stack[0]
+        scopes = screen.SCOPES if isinstance(screen, BoardScreen) else ()
+        return working_in(scopes, self.keys.actions)
+
+    def do_app_quit(self, _key: str, _argument: str) -> None:
+        """`app.quit`"""
+        self.exit()
+
+    def do_app_back(self, _key: str, _argument: str) -> None:
+        """`app.back`: innermost first, and never out of the console."""
+        back: Callable[[], bool] | None = getattr(self.screen, "back", None)
+        undone = back is not None and back()
+        if len(self.screen_stack) > 1:
+            self.pop_screen()
+            return
+        if undone:
+            return
+        kind, environment, _ = self._current
+        if kind == "service":
+            self.go("fleet", environment)
+        elif kind == "fleet" and len(self.models) > 1:
+            self.go("wall")
+
+    def do_app_last(self, _key: str, _argument: str) -> None:
+        """`app.last`"""
+        if self._last is None:
+            self.say("there is no view before this one")
+        else:
+            self.go(*self._last)
+
+    def do_wall_show(self, _key: str, _argument: str) -> None:
+        """`wall.show`"""
+        self.go("wall")
+
+    def do_env_open(self, key: str, argument: str) -> None:
+        """`env.open`: by digit or by name."""
+        names = list(self.models)
+        if argument:
+            self.go("fleet", argument)
+        elif key.isdigit() and 1 <= int(key) <= len(names):
+            self.go("fleet", names[int(key) - 1])
+        else:
+            self.say(f"there are {len(names)} environments: " + ", ".join(f"{n} {name}" for n, name in enumerate(names, 1)))
+
+    def do_app_refresh(self, _key: str, _argument: str) -> None:
+        """`app.refresh`"""
+        for name in self._running:
+            self.console_settings.feeds[name].refresh()
+        self.say("asking every source again, within the quota", seconds=2)
+
+    def do_app_help(self, _key: str, _argument: str) -> None:
+        """`app.help`"""
+        from brconsole.tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.working()))
+
+    def do_app_palette(self, _key: str, _argument: str) -> None:
+        """`app.palette`"""
+        self.action_command_palette()
+
+    def do_app_command(self, _key: str, _argument: str) -> None:
+        """`app.command`"""
+        from brconsole.tui.widgets.prompt import Prompt
+
+        Prompt.ask(self, ":", "", self._ran, self.completions)
+
+    def do_list_filter(self, _key: str, argument: str) -> None:
+        """`list.filter`: with words from the command line, else asked for."""
+        from brconsole.tui.screens.fleet import FleetScreen
+
+        screen = self.screen_stack[0]
+        if not isinstance(screen, FleetScreen):
+            self.say("filters work on the fleet")
+        elif argument:
+            screen.set_filter(argument)
+        else:
+            self.ask_filter(screen.view.filter.text)
+
+    def do_fleet_sort(self, _key: str, argument: str) -> None:
+        """`fleet.sort`: by the column named, else the next one."""
+        from brconsole.tui.screens.fleet import FleetScreen
+
+        screen = self.screen_stack[0]
+        if isinstance(screen, FleetScreen):
+            screen.sort_by(argument) if argument else screen.sort_next()
+
+    def do_fleet_open(self, _key: str, argument: str) -> None:
+        """`fleet.open`: the service named, else the chosen one."""
+        from brconsole.tui.screens.fleet import FleetScreen
+
+        _, environment, _ = self._current
+        screen = self.screen_stack[0]
+        if argument and environment is not None:
+            self.open_service(self.models[environment], argument)
+        elif isinstance(screen, FleetScreen):
+            screen.open_chosen()
+
+    def do_theme_pick(self, _key: str, argument: str) -> None:
+        """`theme.pick`: by name, else from the list."""
+        from brconsole.tui.screens.theme_picker import ThemePicker
+
+        if argument:
+            self.use_theme(argument)
+        elif not isinstance(self.screen, ThemePicker):
+            self.push_screen(ThemePicker())
+
+    # -- helpers ------------------------------------------------------------------------------------------------------
+
+    def names(self) -> dict[str, Sequence[str]]:
+        """What commands can be told, by kind."""
+        from brconsole.tui.panels.services import SORTS
+
+        _, environment, _ = self._current
+        services = [row.key for row in self.models[environment].rows] if environment else []
+        return {
+            "environment": list(self.models),
+            "service": services,
+            "theme": sorted(self.theme_set.themes),
+            "sort": SORTS,
+        }
+
+    def completions(self, line: str) -> list[str]:
+        """Whole command lines that begin like this one."""
+        from brconsole.tui.commands import complete
+
+        return complete(line, self.working(), self.names())
+
+    def _ran(self, line: str) -> None:
+        from brconsole.tui.commands import Command, understand
+
+        understood = understand(line, self.working(), self.names())
+        if isinstance(understood, Command):
+            self.action_act(understood.action_id, "", understood.argument)
+        elif understood is not None:
+            self.say(understood.message, "warning")
+
+    def ask_filter(self, text: str) -> None:
+        """The prompt of `/`; the rows follow while it is typed."""
+        from brconsole.tui.screens.fleet import FleetScreen
+        from brconsole.tui.widgets.prompt import Prompt
+
+        screen = self.screen_stack[0]
+        if isinstance(screen, FleetScreen):
+            Prompt.ask(self, "/", text, screen.set_filter, None, screen.set_filter)
+
+    def use_theme(self, name: str) -> None:
+        """Show everything in another theme; without colour there is only one."""
+        if self.no_color:
+            self.say(f"NO_COLOR is set: the theme stays {WITHOUT_COLOUR}", "warning")
+            return
+        theme, problem = self.theme_set.choose(name)
+        if problem:
+            self.say(problem, "warning")
+        self._use(theme)
+
+    def _use(self, theme: ThemeFile) -> None:
+        self.palette = Palette(theme)
+        self.theme = theme.name
+        for screen in self._boards():
+            screen.repaint()
+
+    def copy_text(self, text: str) -> None:
+        """Copy by the terminal (OSC 52), which also reaches through ssh; some terminals refuse without a word."""
+        self.copy_to_clipboard(text)
+        self.say(f"copied: {text}")
+
+    def say(self, text: str, severity: str = "information", *, seconds: float = 5) -> None:
+        """A short message; what it quotes is text, never markup."""
+        message = shown(text, 500)
+        self.notify(
+            to_ascii(message) if self.ascii_only else message,
+            severity="warning" if severity == "warning" else "information",
+            timeout=seconds,
+            markup=False,
+        )

@@ -1,0 +1,20 @@
+"""What happened, as the screens hear of it."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+from brconsole.domain.fleet import Fleet
+
+
+class FleetObserved(Message, bubble=False):
+    """A newer snapshot of an environment; one that waits is replaced by the next."""
+
+    def __init__(self, environment: str, fleet: Fleet) -> None:
+        super().__init__()
+        self.environment = environment
+        self.fleet = fleet
+
+    def can_replace(self, message: Message) -> bool:
+        """Whether an older one that still waits may be dropped."""
+        return isinstance(message, FleetObserved) and message.environment == self.environment

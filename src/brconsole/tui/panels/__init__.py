@@ -1,0 +1,1 @@
+"""The panels: pure functions from what is known to lines of a given size."""

@@ -1,0 +1,64 @@
+"""What every panel shares: its heading, its loading state, and how it says that a source fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from brconsole.tui import glyphs
+from brconsole.tui.grid import Box, Panel
+from brconsole.tui.paint import Line, add_role, fit, recolour, wrap
+from brconsole.tui.state import FleetModel, PanelTrust, Trust
+
+_SKELETON = (0.62, 0.38, 0.5, 0.28, 0.44)
+
+
+def panel(
+    box: Box, title: str, trust: PanelTrust, render: Callable[[int, int], Sequence[Line]], *, focused: bool = False, note: Line = ()
+) -> Panel:
+    """A panel whose content follows its trust: a skeleton while nothing is known, grey where the source fails, the cause below."""
+    heading: Line = (((f"{glyphs.CURSOR} " if focused else "") + title, "title under" if focused else "title"), *note)
+    return Panel(box, heading, trust.badge(), _body(box, trust, render), focused)
+
+
+def _body(box: Box, trust: PanelTrust, render: Callable[[int, int], Sequence[Line]]) -> list[Line]:
+    width, height = box.inner_width, box.inner_height
+    if trust.trust is Trust.ABSENT:
+        return wrap("Not set up for this environment.", width, "dim", height)
+    if trust.trust is Trust.LOADING:
+        return [*causes(trust, width, 2), *skeleton(width, height)][:height]
+    if not trust.causes:
+        return list(render(width, height))
+    below = causes(trust, width, 1 if height < 6 else 3)[: max(0, height - 1)]
+    if trust.age_s is None and trust.grey:
+        return causes(trust, width, height) or below
+    lines = list(render(width, height - len(below)))[: height - len(below)]
+    if trust.grey:
+        lines = [recolour(line, "grey") for line in lines]
+    lines += [()] * (height - len(below) - len(lines))
+    return lines + below
+
+
+def causes(trust: PanelTrust, width: int, limit: int) -> list[Line]:
+    """The sentences of what failed."""
+    lines: list[Line] = []
+    for cause in trust.causes:
+        if len(lines) >= limit:
+            break
+        lines.extend(wrap(f"{glyphs.BAD} {cause}", width, "bad" if trust.grey else "warn", limit - len(lines)))
+    return lines
+
+
+def skeleton(width: int, height: int) -> list[Line]:
+    """Where values will stand, plainly not values."""
+    rows = min(height, len(_SKELETON))
+    return [((glyphs.BAR_REST * max(3, int(width * share)), "faint"),) for share in _SKELETON[:rows]]
+
+
+def highlight(line: Line, width: int) -> Line:
+    """A row under the cursor."""
+    return add_role(fit(line, width), "on-cursor bold")
+
+
+def section_of(model: FleetModel, source: str) -> PanelTrust:
+    """The trust of a panel with one source."""
+    return model.trust(source)

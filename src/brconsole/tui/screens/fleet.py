@@ -1,0 +1,239 @@
+"""The fleet of one environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import ClassVar
+
+from brconsole.tui import chrome
+from brconsole.tui.actions import Scope
+from brconsole.tui.filters import Filter, parse
+from brconsole.tui.grid import Box, Panel, compose
+from brconsole.tui.layout import fleet_layout
+from brconsole.tui.paint import EMPTY, Line, Pen, pages, shown
+from brconsole.tui.panels import alerts, budget, changes, detail, queues, services, spend, summary
+from brconsole.tui.panels.frame import panel
+from brconsole.tui.screens.base import BoardScreen
+from brconsole.tui.state import FleetModel, ServiceRow
+from brconsole.tui.table import RowCursor
+
+PANELS = ("services", "budget", "alerts", "queues", "spend", "changes")
+_SERVICE_SOURCES = ("services", "revisions", "requests", "latency", "instances")
+
+
+class FleetView:
+    """How a person looks at a fleet; it outlives the screen, so that coming back finds it as it was."""
+
+    def __init__(self) -> None:
+        self.cursor = RowCursor()
+        self.sort = services.SORTS[0]
+        self.filter = Filter("")
+        self.focus = "services"
+        self.zoomed = False
+        self.scroll: dict[str, int] = {}
+        self._sorted: list[ServiceRow] = []
+        self._sorted_for: tuple[object, ...] = ()
+
+    def rows(self, model: FleetModel) -> list[ServiceRow]:
+        """The services that the filter lets through, in order; made anew only when something of that changed."""
+        made_for = (model.rows, self.sort, self.filter.text)
+        if made_for[0] is not (self._sorted_for or (None,))[0] or made_for[1:] != self._sorted_for[1:]:
+            self._sorted = services.sort_rows([row for row in model.rows if self.filter.holds(row)], self.sort)
+            self._sorted_for = made_for
+        return self._sorted
+
+
+class FleetScreen(BoardScreen):
+    """Services, budgets, queues, spend, alerts and changes on one page."""
+
+    SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.FLEET, Scope.LIST)
+
+    def __init__(self, model: FleetModel, view: FleetView) -> None:
+        super().__init__()
+        self.model = model
+        self.view = view
+        self._table_top = 0
+        self._table_rows: list[str] = []
+        self._row_lines = 1
+        self._boxes: dict[str, Box] = {}
+        self._table_height = 1
+
+    def page(self, width: int, height: int) -> Sequence[Line]:
+        """Header, verdict and panels."""
+        app, model, view = self.console_app, self.model, self.view
+        top = [
+            chrome.header(model, app.console_settings.mode, simulated=app.simulated(model), width=width),
+            chrome.verdict(model, width),
+        ]
+        rows = view.rows(model)
+        body = height - len(top)
+        if view.zoomed:
+            boxes, self._row_lines = {view.focus: Box(0, 0, width, body)}, 2 if width >= 100 and len(rows) * 2 < body - 3 else 1
+        else:
+            layout = fleet_layout(width, body, len(model.rows) or 5)
+            boxes, self._row_lines = layout.boxes, layout.row_lines
+        self._boxes = {name: Box(box.x, box.y + len(top), box.width, box.height) for name, box in boxes.items()}
+        panels = [self._panel(name, box, rows) for name, box in boxes.items()]
+        return [*top, *compose(panels, width, body, f"env:{model.colour}", heavy=model.environment.protected)]
+
+    def _panel(self, name: str, box: Box, rows: list[ServiceRow]) -> Panel:
+        model, view = self.model, self.view
+        focused = view.focus == name and (name != "services" or view.zoomed) and name in self._boxes
+        if name == "services":
+            note = self._filter_note(rows)
+            return panel(box, f"Services · {len(model.rows)}" if model.rows else "Services", model.trust(*_SERVICE_SOURCES),
+                         partial(self._services, rows), focused=focused, note=note)  # fmt: skip
+        if name == "summary":
+            return summary.panel(model, box, partial(self._services, rows))
+        if name == "chart":
+            row = self.chosen()
+            title = f"{row.name} · last hour" if row else "Last hour"
+            return panel(box, title, model.trust("requests", "latency"), lambda width, height: detail.charts(model, row, width, height))
+        render = {"budget": budget.lines, "queues": queues.lines, "spend": spend.lines, "alerts": alerts.lines, "changes": changes.lines}[name]
+        titles = {"budget": budget.title(model), "spend": spend.title(model)}
+        source = {"budget": "slos"}.get(name, name)
+        trust = model.trust(source)
+        note = alerts.counts(model) if name == "alerts" else EMPTY
+        return panel(box, titles.get(name, name.capitalize()), trust, partial(self._scrolled, name, render), focused=focused, note=note)
+
+    def _scrolled(self, name: str, render: object, width: int, height: int) -> Sequence[Line]:
+        offset = self.view.scroll.get(name, 0)
+        if not offset:
+            return render(self.model, width, height)  # type: ignore[operator,no-any-return]
+        every = render(self.model, width, 10_000)  # type: ignore[operator]
+        offset = max(0, min(offset, len(every) - height))
+        self.view.scroll[name] = offset
+        return pages(every[offset:], height)
+
+    def _filter_note(self, rows: list[ServiceRow]) -> Line:
+        typed = self.view.filter
+        if not typed.text:
+            return EMPTY
+        pen = Pen().put(f"  {len(rows)} of {len(self.model.rows)} · filter: {shown(typed.text, 60)}", "accent")
+        return pen.put(f"  {typed.problem}" if typed.problem else "", "warn").line()
+
+    def _services(self, rows: list[ServiceRow], width: int, height: int) -> Sequence[Line]:
+        view, model = self.view, self.model
+        columns = services.columns_for(rows, width)
+        keys = [row.key for row in rows]
+        room = max(1, (height - 1) // self._row_lines)
+        chosen = view.cursor.settle(keys, room)
+        self._table_rows = keys[view.cursor.offset : view.cursor.offset + room]
+        self._table_height = room
+        lines: list[Line] = [services.heading(columns, view.sort)]
+        if not rows:
+            text = "No service matches the filter; esc clears it." if model.rows else "No service runs in this region."
+            return [*lines, (), ((text, "dim"),)]
+        failed = model.trust(*_SERVICE_SOURCES, "slos").failed
+        for index, row in enumerate(rows[view.cursor.offset : view.cursor.offset + room], view.cursor.offset):
+            lines.append(services.line(row, columns, model.now, failed, chosen=index == chosen))
+            if self._row_lines == 2:
+                lines.append(services.detail(row, columns, chosen=index == chosen))
+        return lines
+
+    def chosen(self) -> ServiceRow | None:
+        """The service under the cursor, by its name."""
+        rows = self.view.rows(self.model)
+        if not rows:
+            return None
+        self.view.cursor.settle([row.key for row in rows], self._table_height)
+        return next((row for row in rows if row.key == self.view.cursor.key), None)
+
+    def move(self, steps: int) -> None:
+        """Through the services, or through the panel in focus."""
+        if self.view.focus != "services":
+            offset = self.view.scroll.get(self.view.focus, 0)
+            self.view.scroll[self.view.focus] = max(0, offset + max(-1000, min(1000, steps)))
+        else:
+            self.view.cursor.move([row.key for row in self.view.rows(self.model)], steps)
+        self.repaint()
+
+    def page_step(self) -> int:
+        """What is in sight."""
+        return max(1, self._table_height - 1)
+
+    def rows_clicked(self, x: int, y: int) -> None:
+        """A click chooses the row; on the chosen row it opens."""
+        box = self._boxes.get("services") or self._boxes.get("summary")
+        if box is None or not box.y < y < box.y + box.height - 1:
+            return
+        index = (y - box.y - 2) // self._row_lines
+        if 0 <= index < len(self._table_rows):
+            key = self._table_rows[index]
+            if self.view.cursor.key == key:
+                self.console_app.action_act("fleet.open")
+                return
+            self.view.cursor.choose(key)
+            self.repaint()
+
+    def set_filter(self, text: str) -> None:
+        """Filter the services; an empty text shows all."""
+        self.view.filter = parse(text)
+        self.view.focus = "services"
+        self.repaint()
+
+    def back(self) -> bool:
+        """Undo what narrows the view, innermost first; False where nothing does."""
+        if self.view.zoomed:
+            self.view.zoomed = False
+        elif self.view.filter.text:
+            self.view.filter = Filter("")
+        elif self.view.focus != "services":
+            self.view.focus = "services"
+        else:
+            return False
+        self.view.scroll.clear()
+        self.repaint()
+        return True
+
+    def sort_next(self) -> None:
+        """Sort by the next column."""
+        order = services.SORTS
+        self.sort_by(order[(order.index(self.view.sort) + 1) % len(order)])
+
+    def sort_by(self, name: str) -> None:
+        """Sort by a column."""
+        self.view.sort = name
+        self.repaint()
+
+    def do_panel_next(self, _key: str) -> None:
+        """`panel.next`"""
+        self._focus(1)
+
+    def do_panel_previous(self, _key: str) -> None:
+        """`panel.previous`"""
+        self._focus(-1)
+
+    def _focus(self, step: int) -> None:
+        self.view.focus = PANELS[(PANELS.index(self.view.focus) + step) % len(PANELS)]
+        self.repaint()
+
+    def do_panel_zoom(self, _key: str) -> None:
+        """`panel.zoom`"""
+        self.view.zoomed = not self.view.zoomed
+        self.repaint()
+
+    def open_chosen(self) -> None:
+        """Open the chosen service; another panel in focus gets the whole screen."""
+        if self.view.focus != "services":
+            self.view.zoomed = not self.view.zoomed
+            self.repaint()
+        elif row := self.chosen():
+            self.console_app.open_service(self.model, row.key)
+
+    def do_copy_name(self, _key: str) -> None:
+        """`copy.name`"""
+        if row := self.chosen():
+            self.console_app.copy_text(row.key)
+
+    def do_copy_command(self, _key: str) -> None:
+        """`copy.command`"""
+        if row := self.chosen():
+            self.console_app.copy_text(describe_command(self.model, row.key))
+
+
+def describe_command(model: FleetModel, service: str) -> str:
+    """What to type to see the same with Google's own tool."""
+    environment = model.environment
+    return f"gcloud run services describe {service} --project {environment.project} --region {environment.region}"

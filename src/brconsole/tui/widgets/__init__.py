@@ -1,0 +1,1 @@
+"""The toolkit's side of the screens: few widgets that paint lines."""
