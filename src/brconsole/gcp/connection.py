@@ -7,13 +7,7 @@ Adapters ask for a client by its class and cannot tell which of the two they sta
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-
-# gRPC's C core writes to standard error by itself, across whatever the console shows there. It reads this when it is
-# first loaded.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc.aio
 
@@ -23,10 +17,6 @@ from brconsole.gcp.endpoint import Endpoint
 if TYPE_CHECKING:
     import httpx
     from google.auth.credentials import Credentials
-
-for _library in ("grpc", "google"):
-    # Without a handler Python prints their warnings to standard error; every failure is reported as ours.
-    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 """The only scope that Cloud Run Admin v2 documents; what the account may do is a matter of IAM."""

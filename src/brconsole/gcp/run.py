@@ -91,7 +91,7 @@ def _service(message: Any) -> Service:
 def _revision(message: Any) -> Revision:
     state, reason, words = 0, None, None
     for condition in message.conditions:
-        if condition.type == "Ready":
+        if condition.type_ == "Ready":
             state = condition.state
             if state != _SUCCEEDED:
                 reason, words = _reason(condition), clean(condition.message) or None
@@ -116,7 +116,7 @@ def _revision(message: Any) -> Revision:
 def _targets(messages: Iterable[Any]) -> tuple[TrafficTarget, ...]:
     return tuple(
         TrafficTarget(
-            _short(message.revision) or None if message.type == _TO_REVISION else None,
+            _short(message.revision) or None if message.type_ == _TO_REVISION else None,
             message.percent,
             message.tag or None,
         )
