@@ -6,19 +6,24 @@ import asyncio
 from collections.abc import Callable
 from typing import Self
 
+from brconsole.emulator.alert_policies import AlertPolicies
+from brconsole.emulator.bigquery import BigQuery
 from brconsole.emulator.billing import Budgets
 from brconsole.emulator.clock import Clock
 from brconsole.emulator.cloud import Cloud
 from brconsole.emulator.control import Control
 from brconsole.emulator.faults import Faults
+from brconsole.emulator.guard import guarded
 from brconsole.emulator.http import HttpApi, HttpServer
 from brconsole.emulator.iam import Projects
 from brconsole.emulator.logging import Logs
+from brconsole.emulator.monitoring import MonitoringMetrics
 from brconsole.emulator.operations import RunOperations
 from brconsole.emulator.options import EmulatorError, EmulatorOptions
 from brconsole.emulator.quota import Quotas
 from brconsole.emulator.run import RunRevisions, RunServices
 from brconsole.emulator.server import GrpcApi, GrpcServer
+from brconsole.emulator.slo import ServiceMonitoring
 from brconsole.simulation.world import DEFAULT_START, World
 
 GRPC_APIS: tuple[type[GrpcApi], ...] = (
@@ -28,10 +33,13 @@ GRPC_APIS: tuple[type[GrpcApi], ...] = (
     Budgets,
     Projects,
     Logs,
+    MonitoringMetrics,
+    ServiceMonitoring,
+    AlertPolicies,
 )
 """The gRPC services that are served; one line an API."""
 
-HTTP_APIS: tuple[type[HttpApi], ...] = ()
+HTTP_APIS: tuple[type[HttpApi], ...] = (BigQuery,)
 """The REST APIs that are served beside the control endpoint; one line an API."""
 
 
@@ -49,7 +57,7 @@ class Emulator:
                 raise EmulatorError(str(error)) from error
         self.options = options
         self.cloud = Cloud(
-            world=world,
+            world=guarded(world),
             clock=Clock(start, options.speed),
             quotas=Quotas(options.limits),
             faults=Faults(),

@@ -92,6 +92,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 _FUNCTIONS = {"starts_with", "ends_with", "has_substring", "one_of", "monitoring.regex.full_match"}
 
 
@@ -239,9 +240,8 @@ class _Parser:
         arguments = self._arguments()
         if text == "one_of":
             if len(arguments) > MAX_ONE_OF:
-                raise InvalidFilterError(
-                    f'Could not parse filter "{self._text}"; one_of takes {MAX_ONE_OF} values at most, got {len(arguments)}'
-                )
+                reason = f"one_of takes {MAX_ONE_OF} values at most, got {len(arguments)}"
+                raise InvalidFilterError(f'Could not parse filter "{self._text}"; {reason}')
         elif len(arguments) != 1:
             raise self._fail(token)
         return Call(text, arguments)
@@ -264,7 +264,7 @@ class _Parser:
 def _unquoted(token: _Token) -> str:
     if token.kind != "string":
         return token.text
-    return re.sub(r"\\(.)", r"\1", token.text[1:-1])
+    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), token.text[1:-1])
 
 
 def text_test(comparison: Comparison) -> Callable[[str], bool]:

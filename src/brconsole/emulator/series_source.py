@@ -29,7 +29,7 @@ RESOURCE_LABELS: Mapping[str, frozenset[str]] = {
     "redis_instance": frozenset({"project_id", "region", "instance_id", "node_id"}),
     "consumer_quota": frozenset({"project_id", "service", "location"}),
     "aiplatform.googleapis.com/PublisherModel": frozenset(
-        {"resource_container", "project_id", "location", "publisher", "model_user_id", "model_version_id"}
+        {"resource_container", "location", "publisher", "model_user_id", "model_version_id"}
     ),
     "global": frozenset({"project_id"}),
 }
