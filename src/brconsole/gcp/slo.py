@@ -137,7 +137,7 @@ def _kind(indicator: Any) -> tuple[Literal["availability", "latency", "other"], 
     if which == "request_based" and indicator.request_based.HasField("distribution_cut"):
         cut = indicator.request_based.distribution_cut
         if "run.googleapis.com/request_latencies" in cut.distribution_filter:
-            return "latency", cut.range.max
+            return "latency", cut.range_.max_
     return "other", None
 
 

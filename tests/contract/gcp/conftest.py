@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -153,3 +154,18 @@ async def connect(google: PlainGoogle) -> AsyncIterator[Connect]:
 def end() -> datetime:
     """A closed minute."""
     return datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def reply() -> Callable[..., HttpReply]:
+    """Makes what the HTTP side answers: `reply(document, status=200, **headers)`."""
+    return HttpReply.of
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -48,9 +48,7 @@ def answers(google: Any, *messages: dict[str, Any], **fields: Any) -> None:
     google.on(SERIES, monitoring_v3.ListTimeSeriesRequest, lambda *_: reply)
 
 
-async def test_requests_are_one_grouped_call_and_add_up_by_revision(
-    google: Any, connect: Any, end: datetime
-) -> None:
+async def test_requests_are_one_grouped_call_and_add_up_by_revision(google: Any, connect: Any, end: datetime) -> None:
     stable, canary = {"service_name": "api", "revision_name": "a1"}, {"service_name": "api", "revision_name": "a2"}
     answers(
         google,

@@ -149,9 +149,7 @@ async def test_a_revision_tells_its_digest_its_reason_and_what_it_runs_as(google
         ),
         a_revision("api-00001-a", containers=[{"image": "api:latest"}], create_time=datetime(2026, 11, 1, tzinfo=UTC)),
     ]
-    google.on(
-        REVISIONS, run_v2.ListRevisionsRequest, lambda *_: run_v2.ListRevisionsResponse(revisions=listed[::-1])
-    )
+    google.on(REVISIONS, run_v2.ListRevisionsRequest, lambda *_: run_v2.ListRevisionsResponse(revisions=listed[::-1]))
     cloud, _ = await connect()
 
     newer, older = (await cloud.run.revisions())["api"]
