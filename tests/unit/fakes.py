@@ -6,7 +6,7 @@ import asyncio
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -91,7 +91,7 @@ class Timing:
 
     async def settle(self) -> None:
         """Let everything run that can run without time passing."""
-        for _ in range(50):
+        for _ in range(30):
             await asyncio.sleep(0)
 
     async def advance(self, seconds: float) -> None:
@@ -136,7 +136,9 @@ class Clock:
 
 @dataclass
 class Ports:
-    """All ports in one, for as many services as wanted. Calls are counted by method; a method can fail, hang or answer otherwise."""
+    """All ports in one, for as many services as wanted. Calls are counted by method; a method can fail, hang or answer
+    otherwise.
+    """
 
     services_wanted: int = 3
     revisions_each: int = 2
@@ -196,7 +198,9 @@ class Ports:
         return await self._call(f"requests/{period_s}", rows, end, window_s, period_s)
 
     async def latency_p95(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
-        return await self._call("latency_p95", self._by_service(182.0, end, window_s, period_s), end, window_s, period_s)
+        return await self._call(
+            "latency_p95", self._by_service(182.0, end, window_s, period_s), end, window_s, period_s
+        )
 
     async def latency_p95_by_revision(
         self, of: str, end: datetime, window_s: int, period_s: int
@@ -272,5 +276,3 @@ class Ports:
 def objective(of: str = "api", kind: Any = "availability", goal: float = 0.999) -> Objective:
     """An SLO of 30 days."""
     return Objective(of, kind, f"projects/1/services/{of}/serviceLevelObjectives/{kind}", goal, 30, kind)
-
-

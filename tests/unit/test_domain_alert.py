@@ -78,7 +78,9 @@ def test_a_series_that_stopped_before_the_evaluated_minute_does_not_speak_for_it
     assert evaluate(depth(), [old], CLOSED)[0].state is UNKNOWN
 
 
-@pytest.mark.parametrize(("silent", "state"), [(0, OK), (4, OK), (5, PENDING), (9, PENDING), (10, FIRING), (40, FIRING)])
+@pytest.mark.parametrize(
+    ("silent", "state"), [(0, OK), (4, OK), (5, PENDING), (9, PENDING), (10, FIRING), (40, FIRING)]
+)
 def test_an_absence_fires_after_its_duration_of_silence(silent: int, state: AlertState) -> None:
     row = series(1, 1, end=CLOSED - timedelta(minutes=silent), queue="extract")
     (report,) = evaluate(absent(), [row], CLOSED)

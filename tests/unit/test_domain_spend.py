@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brconsole.domain.alert import AlertState
-from brconsole.domain.spend import DailyCost, report
 from brconsole.domain.specification import spend_alert
+from brconsole.domain.spend import DailyCost, report
 
 MONTH = date(2026, 11, 1)
 

@@ -22,7 +22,9 @@ def splits(draw: st.DrawFn) -> tuple[TrafficTarget, ...]:
 
 
 @given(splits())
-def test_a_normalised_split_keeps_the_whole_and_names_no_revision_without_a_share(targets: tuple[TrafficTarget, ...]) -> None:
+def test_a_normalised_split_keeps_the_whole_and_names_no_revision_without_a_share(
+    targets: tuple[TrafficTarget, ...],
+) -> None:
     split = traffic.normalise(targets, "api-3")
     assert sum(split.values()) == 100
     assert all(split.values())
@@ -45,7 +47,9 @@ def test_what_serves_is_unread_while_cloud_run_reconciles_and_tells_nothing() ->
 
 
 @given(splits(), splits())
-def test_rows_hold_both_splits_and_every_tag(desired: tuple[TrafficTarget, ...], serving: tuple[TrafficTarget, ...]) -> None:
+def test_rows_hold_both_splits_and_every_tag(
+    desired: tuple[TrafficTarget, ...], serving: tuple[TrafficTarget, ...]
+) -> None:
     rows = traffic.rows(desired, serving, "api-3")
     assert sum(row.desired_percent or 0 for row in rows) == 100
     assert sum(row.serving_percent or 0 for row in rows) == 100
