@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from brconsole.simulation.model import AuditEntry, Target
 from brconsole.simulation.noise import hexadecimal
-from brconsole.simulation.timeline import Stage, Timeline
+from brconsole.simulation.stages import Stage
+from brconsole.simulation.timeline import Timeline
 
 
 def entries(timelines: Iterable[Timeline], start: float, end: float) -> tuple[AuditEntry, ...]:

@@ -1,4 +1,7 @@
-"""What ByteReview is made of: projects, services, how each serves when it is well. Facts only, nothing that changes with time."""
+"""What ByteReview is made of: projects, services, how each serves when it is well.
+
+Facts only, nothing that changes with time.
+"""
 
 from __future__ import annotations
 

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 KINDS = ("error-rate", "latency", "crash", "slow-database", "stuck-worker", "queue-flood")
 """
-- `error-rate`: a further share (0…1) of the requests fails with 5xx; for a worker, of the jobs. Target PROJECT/SERVICE or PROJECT/REVISION.
+- `error-rate`: a further share (0…1) of the requests fails with 5xx; for a worker, of the jobs. Target PROJECT/SERVICE
+  or PROJECT/REVISION.
 - `latency`: latencies times the magnitude. Target as above.
-- `crash`: PROJECT/REVISION stops being ready once it takes traffic, and answers 503; of PROJECT/SERVICE, revisions made meanwhile never get ready.
+- `crash`: PROJECT/REVISION stops being ready once it takes traffic, and answers 503; of PROJECT/SERVICE, revisions
+  made meanwhile never get ready.
 - `slow-database`: latencies of every service and runtimes of every job of PROJECT times the magnitude.
 - `stuck-worker`: the queue PROJECT/QUEUE loses that share (0…1) of its workers' throughput.
 - `queue-flood`: that many further jobs a minute arrive in PROJECT/QUEUE.

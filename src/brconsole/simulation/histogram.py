@@ -11,7 +11,7 @@ from brconsole.simulation.model import Histogram
 
 _GROWTH = math.sqrt(5 / 3)
 BOUNDS: tuple[float, ...] = tuple(round(300.0 * _GROWTH**k, 3) for k in range(-21, 22))
-"""Milliseconds, 1.4 to 64,000, each 1.29 times the one before; 300 and 500, the thresholds of the SLOs, are among them."""
+"""Milliseconds, 1.4 to 64,000, each 1.29 times the one before; the SLOs' 300 and 500 are among them."""
 _MIDDLES: tuple[float, ...] = (
     BOUNDS[0] / 2,
     *(math.sqrt(low * high) for low, high in pairwise(BOUNDS)),
@@ -46,7 +46,10 @@ def at_most(n: int, cdf: Sequence[float], offset: float, bound: int) -> int:
 
 
 def take(remaining: Sequence[int], total: int, n: int, offset: float) -> list[int]:
-    """A fair share of n of the `total` in `remaining`, never more of a bucket than it holds (integers only, so exact)."""
+    """A fair share of n of the `total` in `remaining`, never more of a bucket than it holds.
+
+    Integers only, so that it is exact.
+    """
     shift = int(offset * total)
     counts = []
     before = cumulative = 0

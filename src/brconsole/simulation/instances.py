@@ -37,7 +37,7 @@ class InstanceModel:
         workers: Callable[[float], int] | None,
         pages_kept: int,
     ) -> None:
-        """`workers` says how many instances a worker service runs at the end of a minute; `demand` is for the others."""
+        """`workers` tells the instances of a worker service at the end of a minute; `demand` is for the others."""
         self.timeline = timeline
         self._demand = demand
         self._workers = workers
@@ -51,29 +51,24 @@ class InstanceModel:
         for hour in [each for each in self._pages if (each + 1) * HOUR > at]:
             del self._pages[hour]
 
-    def at(self, moment: float) -> dict[str, tuple[int, int]]:
-        """Active and idle instances by revision at a moment (a multiple of 60)."""
+    def _at(self, moment: float, rate: float, mood: float) -> dict[str, tuple[int, int]]:
+        """Active and idle instances by revision at the end of a minute, with `rate` requests a second coming in."""
         landed = self.timeline.landed(moment)
         if landed is None:
             return {}
-        spec = self.timeline.spec
+        per_instance = self.timeline.spec.requests_per_instance
         found = {}
-        mood = 0.94 + 0.12 * uniform(self._key, int(moment // _MOOD_S))
-        rate = self._demand.at(moment) if self._demand else 0.0
-        minimum = landed.template.min_instances
         for revision, percent in landed.split:
             share = percent / 100.0
+            warm = math.ceil(landed.template.min_instances * share)
             window = landed.down.get(revision)
             if window is not None and window[0] <= moment < window[1]:
                 found[revision] = (0, 0)
-                continue
-            warm = math.ceil(minimum * share)
-            if self._workers is not None:
-                active = max(warm, math.ceil(self._workers(moment) * share))
-                found[revision] = (active, 0)
-                continue
-            active = min(landed.template.max_instances, math.ceil(rate * share * mood / spec.requests_per_instance))
-            found[revision] = (active, max(warm - active, round(0.1 * active)))
+            elif self._workers is not None:
+                found[revision] = (max(warm, math.ceil(self._workers(moment) * share)), 0)
+            else:
+                active = min(landed.template.max_instances, math.ceil(rate * share * mood / per_instance))
+                found[revision] = (active, max(warm - active, round(0.1 * active)))
         return found
 
     def page(self, hour: int) -> dict[str, list[Instances | None]]:
@@ -87,10 +82,15 @@ class InstanceModel:
 
     def _work_out(self, hour: int) -> dict[str, list[Instances | None]]:
         page: dict[str, list[Instances | None]] = {}
-        before = self.at(hour * HOUR)
+        begin = hour * HOUR
+        low, high = (self._demand.at_hour(hour), self._demand.at_hour(hour + 1)) if self._demand else (0.0, 0.0)
+        slot = begin // _MOOD_S
+        moods = [0.94 + 0.12 * uniform(self._key, slot + index) for index in range(HOUR // _MOOD_S + 1)]
+        before = self._at(begin, low, moods[0])
         draws = uniforms(self._key, hour, 60)
         for minute in range(60):
-            now = self.at(hour * HOUR + 60 * (minute + 1))
+            elapsed = 60 * (minute + 1)
+            now = self._at(begin + elapsed, low + (high - low) * elapsed / HOUR, moods[elapsed // _MOOD_S])
             for revision, (active, idle) in now.items():
                 was = sum(before.get(revision, (0, 0)))
                 churn = poisson(_CHURN_PER_INSTANCE_MIN * (active + idle), draws[minute])

@@ -221,7 +221,7 @@ def _instance_count(sources: Sources, out: _Collector) -> None:
 def _pages(
     sources: Sources, out: _Collector, each: Callable[[InstanceModel, str, int, int, list[Instances | None]], None]
 ) -> None:
-    """Call `each` with a model, a revision, the interval's end, its first minute from the epoch, and the instances of its minutes."""
+    """Go through the revisions' intervals: the end, the first minute (from the epoch), the instances of the minutes."""
     minutes = out.step_s // 60
     for model in sources.instances:
         for end in out.ends():

@@ -103,7 +103,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A long-running update of a service; `done_at` is when it ends (known to the model, not to the caller before that time)."""
+    """A long-running update of a service; `done_at` is when it ends (callers do not know it before that time)."""
 
     id: str
     project: str
@@ -116,7 +116,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """A distribution with explicit bucket bounds: counts has len(bounds) + 1 entries (underflow first, overflow last)."""
+    """A distribution with explicit bucket bounds: len(bounds) + 1 counts, underflow first, overflow last."""
 
     count: int
     mean: float
@@ -176,7 +176,10 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """One row of the standard billing export: a day of a Google service in a project, cost before credits and the credits (negative)."""
+    """One row of the standard billing export: a SKU in a project over some hours of a day.
+
+    The cost is before credits; credits are negative.
+    """
 
     project: str
     service_id: str

@@ -32,7 +32,9 @@ class Platform:
         self._vertex = stream(seed, "vertex", project.id)
 
     def redis_memory(self, at: float) -> tuple[float, float]:
-        """usage_ratio and system_memory_usage_ratio at a moment; the second is what evicts keys, and is the higher one."""
+        """usage_ratio and system_memory_usage_ratio at a moment; the second is what evicts keys, and is the higher
+        one.
+        """
         phase = uniforms(self._redis, 0, 2)
         hour = math.floor(at / 3600)
         share = at / 3600 - hour

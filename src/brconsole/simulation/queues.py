@@ -1,8 +1,8 @@
 """The ARQ queues: arrivals, workers, backlog, the age of the oldest job.
 
-A backlog is an integral, so it is computed from check-points: before the world's start each day begins empty at 04:00 UTC, when
-hardly anything arrives; from the day of the start on it is continuous, and the state at each full hour is kept.
-Counters (`arq/jobs`, `arq/job_runtime`) start again at 04:00 UTC every day, when the workers are recycled.
+A backlog is an integral, so it is computed from check-points: before the world's start each day begins empty at 04:00
+UTC, when hardly anything arrives; from the day of the start on it is continuous, and the state at each full hour is
+kept. Counters (`arq/jobs`, `arq/job_runtime`) start again at 04:00 UTC every day, when the workers are recycled.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from brconsole.simulation import histogram as law
 from brconsole.simulation.demand import HOUR, level
 from brconsole.simulation.faults import Faults
 from brconsole.simulation.noise import poisson, stream, uniforms
+from brconsole.simulation.stages import Piece
 from brconsole.simulation.timeline import Timeline
 
 DAY_HOURS = 24
@@ -146,12 +147,13 @@ class QueueModel:
         failing = self._failing(begin)
         most = self.timeline.spec.max_instances
         per_instance = self.spec.jobs_per_instance_min
+        floods = self._faults.of("queue-flood", self._target)
         minutes = []
         for minute in range(60):
             u = draws[6 * minute : 6 * minute + 6]
             at = begin + 60 * minute
             expected = self.spec.arrivals_per_min * (low + (high - low) * minute / 60)
-            flood = sum(self._faults.magnitudes("queue-flood", at + 30, self._target))
+            flood = sum(fault.magnitude for fault in floods if fault.at <= at + 30 < fault.until)
             arrived = poisson(expected + flood, u[0])
             if self._extra is not None:
                 arrived += self._extra(at, depth)
@@ -176,6 +178,9 @@ class QueueModel:
     def _throughput(self, begin: float) -> Callable[[int], float]:
         """The share of its normal throughput that the worker reaches in a minute of the hour."""
         pieces = self.timeline.pieces(begin, begin + HOUR)
+        if len(pieces) == 1 and pieces[0].start <= begin and not self._faults.of("stuck-worker", self._target):
+            steady = _alive(pieces[0])
+            return lambda _: steady
 
         def of(minute: int) -> float:
             at = begin + 60 * minute
@@ -184,8 +189,7 @@ class QueueModel:
             for piece in pieces:
                 covered = min(piece.end, at + 60) - max(piece.start, at)
                 if covered > 0:
-                    alive = sum(0.0 if how.down else share / how.slowness for _, share, how in piece.mix)
-                    factor += covered / 60 * alive
+                    factor += covered / 60 * _alive(piece)
             return factor * (1.0 - stuck)
 
         return of
@@ -263,6 +267,10 @@ class QueueModel:
 def _recycled(hour: int) -> int:
     """The full hour, counted from the epoch, at which the day of an hour began for the queues."""
     return (hour - _RECYCLED_AT) // DAY_HOURS * DAY_HOURS + _RECYCLED_AT
+
+
+def _alive(piece: Piece) -> float:
+    return sum(0.0 if how.down else share / how.slowness for _, share, how in piece.mix)
 
 
 def _serve(waiting: deque[tuple[int, int, int]], done: int) -> None:

@@ -1,8 +1,9 @@
 """Requests and their latencies, minute by minute and hour by hour, by revision and response code.
 
-An hour is planned from how the service is served as it begins: the hour's counts are drawn, then shared out to the minutes, so that
-an hour's sum costs a few draws. From the first minute in which anything differs (a split that lands, a fault) on, minutes are
-drawn one by one. The plan knows nothing of later events, so a write never changes a minute that ended before it.
+An hour is planned from how the service is served as it begins: the hour's counts are drawn, then shared out to the
+minutes, so that an hour's sum costs a few draws. From the first minute on in which anything differs (a split that
+lands, a fault), minutes are drawn one by one. The plan knows nothing of later events, so a write never changes a
+minute that ended before it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from brconsole.simulation.catalogue import RequestProfile, Stratum
 from brconsole.simulation.demand import HOUR, Demand
 from brconsole.simulation.faults import Behaviour
 from brconsole.simulation.noise import normal, normals, poisson, stream, uniforms
-from brconsole.simulation.timeline import Piece, Timeline
+from brconsole.simulation.stages import Piece
+from brconsole.simulation.timeline import Timeline
 
 Key = tuple[str, int]
 """Revision and response code."""
@@ -51,7 +53,9 @@ def strata(profile: RequestProfile, behaviour: Behaviour) -> tuple[Stratum, ...]
 
 
 class _Drawn(NamedTuple):
-    """A revision's stratum over an hour: its share of the service's requests, its count, latency law and rounding offset."""
+    """A revision's stratum over an hour: its share of the service's requests, its count, latency law and rounding
+    offset.
+    """
 
     revision: str
     stratum: Stratum
@@ -70,6 +74,7 @@ class HourBlock:
         self._start = hour * HOUR
         self._pieces = pieces
         self._rates = (source.demand.at_hour(hour), source.demand.at_hour(hour + 1))
+        self._mood = round(1.5 * normal(source.key("mood"), hour))
         planned = bool(pieces) and pieces[0].start <= self._start
         self._plan = self._draw(pieces[0]) if planned else []
         changed = self._start if not planned else (pieces[1].start if len(pieces) > 1 else self._start + HOUR)
@@ -82,6 +87,11 @@ class HourBlock:
         self._histogram_totals: Mapping[Key, Buckets] | None = None
         self.keeps_detail = False
 
+    def _law(self, revision: str, stratum: Stratum) -> Sequence[float]:
+        """The latency law of a stratum: each revision has its own pace, each hour its mood, both in steps of 1 %."""
+        steps = max(-6, min(6, self._source.pace(revision) + self._mood))
+        return law.log_normal_cdf(round(stratum.median_ms * 1.01**steps, 4), stratum.sigma)
+
     # -------------------------------------------------------------------------------------------------------- plan
 
     def _draw(self, piece: Piece) -> list[_Drawn]:
@@ -93,7 +103,7 @@ class HourBlock:
             draws = uniforms(source.key("hour", revision), self._hour, 2 * len(kinds))
             for index, stratum in enumerate(kinds):
                 count = poisson(arrivals * share * stratum.share, draws[2 * index])
-                cdf = source.cdf(revision, stratum, self._hour)
+                cdf = self._law(revision, stratum)
                 drawn.append(_Drawn(revision, stratum, index, count, cdf, draws[2 * index + 1]))
         return drawn
 
@@ -158,7 +168,7 @@ class HourBlock:
                         mean *= slow[minute]
                     count = poisson(mean, draws[2 * index])
                     if count:
-                        cdf = source.cdf(revision, stratum, self._hour)
+                        cdf = self._law(revision, stratum)
                         found.append(((revision, stratum.code), count, cdf, draws[2 * index + 1]))
         return found
 
@@ -291,6 +301,7 @@ class RequestSource:
         self.timeline = timeline
         self._identity = (seed, timeline.project.id, timeline.spec.name)
         self.demand = Demand(seed, timeline.project, timeline.spec.name, timeline.spec.requests_per_s)
+        self._paces: dict[str, int] = {}
         self._keys: dict[tuple[str | int, ...], bytes] = {}
         self._blocks: OrderedDict[int, HourBlock] = OrderedDict()
         self._detailed: OrderedDict[int, HourBlock] = OrderedDict()
@@ -302,13 +313,16 @@ class RequestSource:
         if found is None:
             if len(self._keys) > 4096:
                 self._keys.clear()
+                self._paces.clear()
             found = self._keys[parts] = stream("requests", *self._identity, *parts)
         return found
 
-    def cdf(self, revision: str, stratum: Stratum, hour: int) -> Sequence[float]:
-        """The latency law of a stratum: each revision has its own pace, each hour its mood, both in steps of 1 %."""
-        pace = round(2.0 * normal(self.key("pace", revision))) + round(1.5 * normal(self.key("mood"), hour))
-        return law.log_normal_cdf(round(stratum.median_ms * 1.01 ** max(-6, min(6, pace)), 4), stratum.sigma)
+    def pace(self, revision: str) -> int:
+        """By how many steps of 1 % a revision is slower than its siblings."""
+        found = self._paces.get(revision)
+        if found is None:
+            found = self._paces[revision] = round(2.0 * normal(self.key("pace", revision)))
+        return found
 
     def _forget_after(self, at: float) -> None:
         for store in (self._blocks, self._detailed):

@@ -1,4 +1,4 @@
-"""What happens by itself: the history that every world has, the candidate of a scenario, and the colleagues of the demo."""
+"""What happens by itself: every world's history, the candidate of a scenario, the colleagues of the demo."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from brconsole.simulation.faults import Fault
 from brconsole.simulation.model import Project, Target, Template
 from brconsole.simulation.noise import stream, uniform
 from brconsole.simulation.queues import Extra
-from brconsole.simulation.timeline import UPDATE, Edit, Stage, Write
+from brconsole.simulation.stages import Edit, Stage, Write
+from brconsole.simulation.timeline import UPDATE
 
 NAMES = ("demo", "quiet", "release-ready", "bad-5xx", "bad-latency", "bad-crash")
 
@@ -89,6 +90,8 @@ def history(seed: int, start: float, project: Project, spec: ServiceSpec) -> Ite
         at = start - days * _DAY + 5400 * (uniform(key, index) - 0.5)
         number = told.first_number + 1 + index
         yield _write(at, (0, 10 * index), actor, _deploy(template_of(project.id, spec, number)))
+        if any(target.revision is None for target in first_traffic(project, spec.name)([""])):
+            continue
         if told.canaried:
             yield _write(at + 600, (0, 10 * index + 1), actor, _canary(5))
             yield _write(at + 1500, (0, 10 * index + 2), actor, _canary(50))
@@ -133,7 +136,7 @@ def candidate_faults(scenario: str, start: float, revision: str) -> Iterator[Fau
 
 
 def colleagues(seed: int, scenario: str, start: float, upto: float, done: int) -> Iterator[tuple[Place, Write]]:
-    """The changes by somebody else from the `done`th on that happen up to a moment: one every two to six minutes in the demo."""
+    """The changes by somebody else up to a moment, from the `done`th on: in the demo one every two to six minutes."""
     if scenario != "demo":
         return
     key = stream(seed, "colleagues")
@@ -185,25 +188,23 @@ def _rebuild(mark: str) -> Callable[[Stage], Edit]:
 
 
 def _tweak(percent: int) -> Callable[[Stage], Edit]:
-    """Try the newest revision on a part of the traffic, or give it all where it has a part already."""
+    """Compare two revisions on a part of the traffic, or end a comparison in favour of the newest."""
 
     def edit(stage: Stage) -> Edit:
-        main = _main(stage)
-        if main == stage.latest_ready:
-            return Edit(traffic=(Target(main, 100),), labels={**stage.labels, "checked": f"p{percent}"})
-        if any(target.revision == stage.latest_ready and target.percent for target in stage.traffic):
-            return Edit(traffic=(Target(stage.latest_ready, 100),))
-        return Edit(traffic=(Target(main, 100 - percent), Target(stage.latest_ready, percent)))
+        newest = stage.latest_ready
+        arms = [name for name, _ in stage.split]
+        if len(arms) > 1:
+            other = next(name for name in arms if name != newest)
+            return Edit(traffic=(Target(newest, 100), Target(other, 0, "prev")))
+        previous = next((target.revision for target in stage.traffic if target.tag == "prev"), None)
+        other = newest if arms[0] != newest else previous or newest
+        return Edit(traffic=(Target(arms[0], 100 - percent), Target(other, percent), *_tagged(stage)))
 
     return edit
 
 
 def _relabel(key: str, value: str) -> Callable[[Stage], Edit]:
     return lambda stage: Edit(labels={**stage.labels, key: value})
-
-
-def _main(stage: Stage) -> str:
-    return max(stage.split, key=lambda part: (part[1], part[0]))[0]
 
 
 def _pinned(stage: Stage) -> tuple[Target, ...]:
@@ -231,10 +232,7 @@ def _canary(percent: int) -> Callable[[Stage], Edit]:
 def _promote(stage: Stage) -> Edit:
     """Give the newest revision everything, and tag the one before it so that it stays within reach."""
     new = stage.latest_ready
-    others = [part for part in stage.split if part[0] != new]
-    if any(target.revision is None for target in stage.traffic) or not others:
-        return Edit(labels={**stage.labels, "released": new[-3:]})
-    previous = max(others, key=lambda part: (part[1], part[0]))[0]
+    previous = max((part for part in stage.split if part[0] != new), key=lambda part: (part[1], part[0]))[0]
     return Edit(traffic=(Target(new, 100), Target(previous, 0, "prev")))
 
 
@@ -244,11 +242,13 @@ _BURST_PERIOD_S = 75 * 60
 _BURST_S = 20 * 60
 _BURST_BEFORE_START_S = 11 * 60
 _LOAD_TEST_PERIOD_S = 9 * 60
+_LOAD_TEST_DONE_PER_MIN = 330
+"""What staging's two workers take out of the queue in the minute that the generator fills."""
 _LOAD_TEST_BEFORE_START_S = 6 * 60
 
 
 def queue_extra(scenario: str, start: float, project: Project, queue: str) -> Extra | None:
-    """The batches of the demo: a nightly-sized import in prod's extract queue, a load test on staging's import queue."""
+    """The batches of the demo: customers' batches in prod's extract queue, a load test on staging's import queue."""
     if scenario != "demo":
         return None
     if (project, queue) == (PROD, "extract"):
@@ -268,9 +268,9 @@ def _batch(start: float, at: float) -> int:
 
 
 def _load_test(start: float, at: float, depth: int) -> int:
-    """A load generator that keeps the queue near 10,000: above it for six and a half minutes, below for two and a half."""
+    """A load generator that keeps the queue near 10,000: above for six and a half minutes, below for two and a half."""
     phase = (at + 60 - (start - _LOAD_TEST_BEFORE_START_S)) % _LOAD_TEST_PERIOD_S
     wave = math.sin(math.pi * phase / 390) if phase < 390 else -math.sin(math.pi * (phase - 390) / 150)
     if at < start - 3 * 3600:
         return 0
-    return max(0, round(10000 + 620 * wave) - depth)
+    return max(0, round(10_000 + _LOAD_TEST_DONE_PER_MIN + 620 * wave) - depth)

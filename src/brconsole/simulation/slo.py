@@ -13,7 +13,7 @@ _LATENCY_MS = {"api": 500.0, "frontend": 300.0}
 
 
 def objectives(project: Project) -> tuple[Slo, ...]:
-    """Availability 99.9 % and a latency goal for 99 % of the requests, over 30 days, where customers or testers look."""
+    """Availability 99.9 % and a latency goal for 99 % of the requests, over 30 days, in staging and prod."""
     if project.environment == "dev":
         return ()
     found = []

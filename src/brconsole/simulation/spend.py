@@ -15,7 +15,9 @@ _DAY_S = 24 * 3600
 _EPOCH_WEEKDAY = 3
 
 _DAILY = {"dev": 18.87, "staging": 33.60, "prod": 188.80}
-"""Dollars a day after credits: 84 % of dev's budget, half of staging's and 42 % of prod's are spent when the 23rd has come to 14:00 UTC."""
+"""Dollars a day after credits: 84 % of dev's budget, half of staging's and 42 % of prod's are spent when the 23rd has
+come to 14:00 UTC.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,23 @@
 """The life of one service: its writes in order of time, folded into stages that any moment can be read from.
 
-A write is desired at once and lands when reconciling ends. Stages are immutable and only ever cut off at the end, from the time of
-a new write on, so nothing that was answered about an earlier moment can change.
+A write is desired at once and lands when reconciling ends. Stages are immutable, and a new write only cuts off
+those that come after it, so nothing that was answered about an earlier moment can change.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
+from brconsole.simulation import conditions
 from brconsole.simulation.catalogue import ServiceSpec, revision_name, template_of, uid
 from brconsole.simulation.faults import Behaviour, Faults
-from brconsole.simulation.model import Condition, Operation, Project, Revision, Service, Target, Template
+from brconsole.simulation.model import Operation, Project, Revision, Service, Target, Template
 from brconsole.simulation.noise import hexadecimal, stream, uniform
+from brconsole.simulation.stages import Piece, Stage, Write, resolve
 
 UPDATE = "google.cloud.run.v2.Services.UpdateService"
 CREATE = "google.cloud.run.v2.Services.CreateService"
@@ -23,86 +25,14 @@ CREATE = "google.cloud.run.v2.Services.CreateService"
 _CRASH_AFTER_S = 8.0
 """A revision with a crash fault serves this long before its instances give up."""
 
-Split = tuple[tuple[str, int], ...]
-
-
-class Edit(NamedTuple):
-    """What a write changes; None leaves a part as it is."""
-
-    traffic: tuple[Target, ...] | None = None
-    annotations: Mapping[str, str] | None = None
-    labels: Mapping[str, str] | None = None
-    template: Template | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A service between one write and the next; what has landed and what is only desired."""
-
-    at: float
-    actor: str
-    method: str
-    operation_id: str
-    generation: int
-    template: Template
-    traffic: tuple[Target, ...]
-    labels: Mapping[str, str]
-    annotations: Mapping[str, str]
-    landed: float
-    error: str | None
-    error_reason: str | None
-    observed_generation: int
-    serving: tuple[Target, ...]
-    split: Split
-    """`serving` with LATEST resolved, tags merged and zeros left out."""
-    latest_created: str
-    latest_ready: str
-    minted: str | None
-    revision_count: int
-    down: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Revisions that stop being ready while this stage serves, and from when until when."""
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """A change of a service at a moment. The edit may depend on how the service stands then."""
-
-    at: float
-    order: tuple[int, int]
-    actor: str
-    method: str
-    edit: Callable[[Stage], Edit]
-    operation_id: str
-
 
 @dataclass(frozen=True, slots=True)
 class _Record:
     name: str
+    uid: str
     created: float
     ready_at: float
     template: Template
-
-
-class Piece(NamedTuple):
-    """A stretch of time in which a service is served alike: revision, share (0…1), behaviour."""
-
-    start: float
-    end: float
-    mix: tuple[tuple[str, float, Behaviour], ...]
-
-
-_BOOT_FAILURE = (
-    "The user-provided container failed to start and listen on the port defined provided by the PORT=8080 environment variable "
-    "within the allocated timeout. This can happen when the container port is misconfigured or if the timeout is too short. "
-    "Logs for this revision might contain more information."
-)
-_CRASH_FAILURE = (
-    "The user-provided container exited with an error. Logs for this revision might contain more information."
-)
-
-
-def _not_ready(revision: str) -> str:
-    return f"Revision '{revision}' is not ready and cannot serve traffic."
 
 
 class Timeline:
@@ -120,7 +50,7 @@ class Timeline:
         traffic: Callable[[Sequence[str]], tuple[Target, ...]],
         labels: Mapping[str, str],
     ) -> None:
-        """`revisions` are those that exist at first, as number and time of creation, oldest first; `traffic` gets their names."""
+        """`revisions` exist at first: number and time of creation, oldest first; `traffic` gets their names."""
         self.project = project
         self.spec = spec
         self._seed = seed
@@ -132,15 +62,10 @@ class Timeline:
         self._uid = uid(seed, project.id, spec.name)
         self._first_number = revisions[0][0]
         self._created = revisions[0][1]
+        self._revision_labels = {"owner": spec.owner, "role": spec.role}
         self._uri = f"https://{spec.name}-{hexadecimal(10, 'uri', seed, project.id)}-uc.a.run.app"
         self._records = [
-            _Record(
-                revision_name(seed, project.id, spec.name, number),
-                created,
-                created + self._boot_s(number),
-                template_of(project.id, spec, number),
-            )
-            for number, created in revisions
+            self._record(number, created, template_of(project.id, spec, number)) for number, created in revisions
         ]
         names = [record.name for record in self._records]
         first = self._records[-1]
@@ -161,7 +86,7 @@ class Timeline:
                 error_reason=None,
                 observed_generation=len(names),
                 serving=wanted,
-                split=_resolve(wanted, first.name),
+                split=resolve(wanted, first.name),
                 latest_created=first.name,
                 latest_ready=first.name,
                 minted=first.name,
@@ -180,14 +105,17 @@ class Timeline:
 
     def insert(self, write: Write) -> None:
         """Put a write in its place in time; what came after it is folded anew."""
-        insort(self._writes, write, key=lambda each: (each.at, each.order))
-        place = self._writes.index(write)
+        place = bisect_right(self._writes, (write.at, write.order), key=lambda each: (each.at, each.order))
+        self._writes.insert(place, write)
         if place < self._folded:
             self._cut(place)
         self._changed(write.at)
 
     def faults_changed(self, at: float) -> None:
-        """Fold again what faults from `at` on bear on. A landing before `at` knew nothing of them, so it stays as it was."""
+        """Fold again what faults from `at` on bear on.
+
+        A landing before `at` knew nothing of them, so it stays as it was.
+        """
         place = 0
         self._fold()
         while place < self._folded and self._stages[place + 1].landed < at:
@@ -231,17 +159,17 @@ class Timeline:
             minted = record.name
             if math.isinf(record.ready_at):
                 landed = write.at + 12.0 + 6.0 * pace
-                error = f"{_not_ready(minted)} {_BOOT_FAILURE}"
+                error = f"{conditions.not_ready(minted)} {conditions.BOOT_FAILURE}"
                 reason = "HEALTH_CHECK_CONTAINER_ERROR"
             else:
                 landed = record.ready_at
                 latest_ready = minted
         landed = max(landed, before.landed + 0.25)
         down = {name: window for name, window in before.down.items() if window[0] < landed < window[1]}
-        split = _resolve(traffic, latest_ready)
+        split = resolve(traffic, latest_ready)
         blocked = next((name for name, _ in split if not self._is_ready(name, landed, down)), None)
         if blocked is not None:
-            error = error or _not_ready(blocked)
+            error = error or conditions.not_ready(blocked)
             reason = reason or "HEALTH_CHECK_CONTAINER_ERROR"
         serving = traffic if blocked is None else before.serving
         return self._with_crashes(
@@ -258,10 +186,10 @@ class Timeline:
                 landed=landed,
                 error=error,
                 error_reason=reason,
-                # After a failure the observed state stays that of the last serving one (proto comment of `reconciling`).
+                # After a failure this stays that of the last serving state (proto comment of `Service.reconciling`).
                 observed_generation=before.observed_generation if error else generation,
                 serving=serving,
-                split=split if blocked is None else _resolve(serving, latest_ready),
+                split=split if blocked is None else resolve(serving, latest_ready),
                 latest_created=minted or before.latest_created,
                 latest_ready=latest_ready,
                 minted=minted,
@@ -273,14 +201,18 @@ class Timeline:
     def _mint(self, at: float, template: Template) -> _Record:
         number = self._first_number + len(self._records)
         broken = any(self._faults.magnitudes("crash", at, f"{self.project.id}/{self.spec.name}"))
-        record = _Record(
-            revision_name(self._seed, self.project.id, self.spec.name, number),
-            at,
-            math.inf if broken else at + self._boot_s(number),
-            template,
-        )
+        record = self._record(number, at, template, broken=broken)
         self._records.append(record)
         return record
+
+    def _record(self, number: int, created: float, template: Template, *, broken: bool = False) -> _Record:
+        return _Record(
+            name=revision_name(self._seed, self.project.id, self.spec.name, number),
+            uid=f"{self._uid[:24]}{number:012x}",
+            created=created,
+            ready_at=math.inf if broken else created + self._boot_s(number),
+            template=template,
+        )
 
     def _boot_s(self, number: int) -> float:
         return 5.0 + 10.0 * uniform(self._key, -number)
@@ -291,7 +223,7 @@ class Timeline:
         return any(record.name == name and record.ready_at <= at for record in reversed(self._records))
 
     def _with_crashes(self, stage: Stage) -> Stage:
-        """The stage with the moments at which crash faults take down what it serves; what was down before stays down."""
+        """The stage with the moments at which crash faults take down what it serves; what was down stays down."""
         down: dict[str, tuple[float, float]] = {}
         for name in {*stage.down, *(name for name, _ in stage.split)}:
             for fault in self._faults.of("crash", f"{self.project.id}/{name}"):
@@ -301,7 +233,7 @@ class Timeline:
                     onset = min(onset, carried[0])
                 if fault.magnitude > 0 and onset < fault.until:
                     down[name] = (onset, fault.until)
-        return stage if down == stage.down else _replace_down(stage, down)
+        return stage if down == stage.down else replace(stage, down=down)
 
     # --------------------------------------------------------------------------------------------------------- read
 
@@ -348,7 +280,7 @@ class Timeline:
 
     def _compose(self, stage: Stage, landed: Stage | None) -> Service:
         reconciling = landed is not stage
-        terminal = _terminal(stage, reconciling)
+        terminal = conditions.terminal(stage, reconciling)
         return Service(
             project=self.project.id,
             name=self.spec.name,
@@ -367,7 +299,7 @@ class Timeline:
             latest_ready=landed.latest_ready if landed else None,
             latest_created=stage.latest_created,
             terminal=terminal,
-            conditions=(terminal, *_parts(stage, reconciling)),
+            conditions=(terminal, *conditions.parts(stage, reconciling)),
             uri=self._uri,
             labels=stage.labels,
             annotations=stage.annotations,
@@ -392,25 +324,22 @@ class Timeline:
 
     def _revision(self, record: _Record, at: float, down: tuple[float, float] | None, landed: Stage | None) -> Revision:
         if down is not None and down[0] <= at < down[1]:
-            conditions = _failed(_CRASH_FAILURE, down[0])
+            state = conditions.failed(conditions.CRASH_FAILURE, down[0])
         elif record.ready_at <= at:
-            conditions = _ready(record.ready_at)
+            state = conditions.ready(record.ready_at)
         elif math.isinf(record.ready_at) and self._given_up(record, landed):
-            conditions = _failed(_BOOT_FAILURE, record.created + 12.0)
+            state = conditions.failed(conditions.BOOT_FAILURE, record.created + 12.0)
         else:
-            conditions = (
-                Condition("Ready", "reconciling", None, "Deploying revision.", record.created),
-                Condition("ContainerHealthy", "reconciling", None, "", record.created),
-            )
+            state = conditions.booting(record.created)
         return Revision(
             project=self.project.id,
             service=self.spec.name,
             name=record.name,
-            uid=uid(self._uid, record.name),
+            uid=record.uid,
             created=record.created,
             template=record.template,
-            conditions=conditions,
-            labels={"owner": self.spec.owner, "role": self.spec.role},
+            conditions=state,
+            labels=self._revision_labels,
         )
 
     def _given_up(self, record: _Record, landed: Stage | None) -> bool:
@@ -440,7 +369,7 @@ class Timeline:
         )
         pieces: list[Piece] = []
         cuts = [*sorted(moments), end]
-        for begin, finish in zip(cuts, cuts[1:], strict=False):
+        for begin, finish in pairwise(cuts):
             stage = self.landed(begin)
             if stage is None:
                 continue
@@ -455,70 +384,3 @@ class Timeline:
         window = stage.down.get(revision)
         down = window is not None and window[0] <= at < window[1]
         return self._faults.behaviour(at, down, self.project.id, self.spec.name, revision)
-
-
-def _replace_down(stage: Stage, down: Mapping[str, tuple[float, float]]) -> Stage:
-    values = {name: getattr(stage, name) for name in Stage.__slots__}
-    return Stage(**{**values, "down": down})
-
-
-def _resolve(traffic: Sequence[Target], latest_ready: str) -> Split:
-    split: dict[str, int] = {}
-    for target in traffic or (Target(None, 100),):
-        if target.percent > 0:
-            name = target.revision or latest_ready
-            split[name] = split.get(name, 0) + target.percent
-    return tuple(sorted(split.items()))
-
-
-def _ready(since: float) -> tuple[Condition, ...]:
-    return (
-        Condition("Ready", "succeeded", None, "", since),
-        Condition("ContainerHealthy", "succeeded", None, "", since),
-        Condition("ResourcesAvailable", "succeeded", None, "", since),
-    )
-
-
-def _failed(message: str, since: float) -> tuple[Condition, ...]:
-    return (
-        Condition("Ready", "failed", "HEALTH_CHECK_CONTAINER_ERROR", message, since),
-        Condition("ContainerHealthy", "failed", "HEALTH_CHECK_CONTAINER_ERROR", message, since),
-        Condition("ResourcesAvailable", "succeeded", None, "", since),
-    )
-
-
-def _terminal(stage: Stage, reconciling: bool) -> Condition:
-    if reconciling:
-        return Condition(
-            "Ready", "reconciling", None, "Deploying revision." if stage.minted else "Routing traffic.", stage.at
-        )
-    if stage.error:
-        return Condition("Ready", "failed", stage.error_reason, stage.error, stage.landed)
-    return Condition("Ready", "succeeded", None, "", stage.landed)
-
-
-def _parts(stage: Stage, reconciling: bool) -> tuple[Condition, Condition]:
-    """ConfigurationsReady speaks of the newest revision, RoutesReady of the traffic."""
-    if reconciling:
-        configuration: Condition = Condition(
-            "ConfigurationsReady", "reconciling" if stage.minted else "succeeded", None, "", stage.at
-        )
-        return configuration, Condition("RoutesReady", "reconciling", None, "", stage.at)
-    boot_failed = stage.latest_created != stage.latest_ready
-    routed = stage.error is None or (boot_failed and stage.serving == stage.traffic)
-    return (
-        Condition(
-            "ConfigurationsReady",
-            "failed" if boot_failed else "succeeded",
-            "HEALTH_CHECK_CONTAINER_ERROR" if boot_failed else None,
-            _not_ready(stage.latest_created) if boot_failed else "",
-            stage.landed,
-        ),
-        Condition(
-            "RoutesReady",
-            "succeeded" if routed else "failed",
-            None if routed else stage.error_reason,
-            "" if routed else stage.error or "",
-            stage.landed,
-        ),
-    )

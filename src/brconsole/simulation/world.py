@@ -1,7 +1,7 @@
 """The simulated ByteReview: one deterministic answer for every moment.
 
-The interface that the emulator stands on. `World(seed, start, scenario, services)` is a pure function of its arguments and of
-the events applied to it, in order.
+The interface that the emulator stands on. `World(seed, start, scenario, services)` is a pure function of its arguments
+and of the events applied to it, in order.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from brconsole.simulation.queues import specs as queue_specs
 from brconsole.simulation.requests import RequestSource
 from brconsole.simulation.scenarios import DEFAULT_START
 from brconsole.simulation.spend import Spend
-from brconsole.simulation.timeline import UPDATE, Edit, Stage, Timeline, Write
+from brconsole.simulation.stages import Edit, Stage, Write
+from brconsole.simulation.timeline import UPDATE, Timeline
 
 __all__ = ["DEFAULT_START", "SCENARIOS", "UnknownRevision", "World"]
 
@@ -48,7 +49,7 @@ _FILLER_HOURS_KEPT = 26
 _FILLER_REVISIONS = 30
 
 
-class UnknownRevision(Exception):
+class UnknownRevision(Exception):  # noqa: N818 - the name of the refusal, not of a defect
     """A traffic target names a revision that does not exist."""
 
 
@@ -58,7 +59,8 @@ class World:
     projects: tuple[Project, ...]
 
     def __init__(self, seed: int, start: float, scenario: str, services: int | None = None) -> None:
-        """`services` grows each project's fleet to that many; None, and any number up to five, is ByteReview's own five.
+        """`services` grows each project's fleet to that many; None, and any number up to five, is ByteReview's own
+        five.
 
         A scenario that is not one of SCENARIOS raises ValueError.
         """
@@ -135,7 +137,7 @@ class World:
                     timeline,
                     spec.profile,
                     hours_kept=_CORE_HOURS_KEPT if core else _FILLER_HOURS_KEPT,
-                    detailed_kept=26 if core else 3,
+                    detailed_kept=10 if core else 3,
                 )
                 requests.append(source)
                 instances.append(InstanceModel(self.seed, timeline, source.demand, None, 80 if core else 3))
@@ -188,9 +190,10 @@ class World:
         template: Template | None = None,
         method: str = UPDATE,
     ) -> Operation:
-        """Append a write. None leaves a part as it is; a template that differs mints a revision. Reconciling takes seconds and can fail.
+        """Append a write. None leaves a part as it is; a template that differs mints a revision.
 
-        The caller has validated sums and tags; a revision that does not exist raises UnknownRevision, a service KeyError.
+        Reconciling takes seconds and can fail; the split that serves then stays where it was. The caller has validated
+        sums and tags. A revision that does not exist raises UnknownRevision, a service KeyError.
         """
         self._reach(at)
         timeline = self._timeline(project, name)
@@ -222,18 +225,36 @@ class World:
     def set_fault(self, at: float, kind: str, target: str, magnitude: float, until: float | None = None) -> None:
         """Append a fault of the world itself; `faults.KINDS` says what there is and how targets are named.
 
-        A fault replaces an earlier one of its kind and target from then on; magnitude 0 (1 for factors) or `until` ends it.
+        A fault replaces an earlier one of its kind and target from then on; magnitude 0 (1 for factors) ends it.
         An unknown kind or project raises ValueError.
         """
         if kind not in KINDS:
             raise ValueError(f"fault '{kind}' is unknown; there are {', '.join(KINDS)}")
-        project = target.partition("/")[0]
+        project, _, name = target.partition("/")
         if project not in self._timelines:
             raise ValueError(f"fault target '{target}' names no project; there are {', '.join(self._timelines)}")
+        if magnitude < 0:
+            raise ValueError(f"magnitude {magnitude} of fault '{kind}' is negative")
+        self._check_target(kind, project, name, at)
         self._reach(at)
         self._faults.add(Fault(at, kind, target, magnitude, math.inf if until is None else until))
         for timeline in self._timelines[project].values():
             timeline.faults_changed(at)
+
+    def _check_target(self, kind: str, project: str, name: str, at: float) -> None:
+        timelines = self._timelines[project]
+        if kind == "slow-database":
+            known = not name
+            wanted = "a project alone"
+        elif kind in ("stuck-worker", "queue-flood"):
+            queues = [queue.spec.name for queue in self._sources[project].queues]
+            known = name in queues
+            wanted = f"PROJECT/QUEUE with one of {', '.join(queues)}"
+        else:
+            known = name in timelines or any(each.knows(name, at) for each in timelines.values())
+            wanted = "PROJECT/SERVICE or PROJECT/REVISION that exists"
+        if not known:
+            raise ValueError(f"fault '{kind}' needs as its target {wanted}, not '{project}/{name}'")
 
     # --------------------------------------------------------------------------------------------------------- fleet
 
@@ -268,8 +289,9 @@ class World:
     def series(self, project: str, metric: str, start: float, end: float, step_s: int = 60) -> tuple[RawSeries, ...]:
         """Everything written for a metric type with points ending in (start, end], at `step_s` 60 or 3600.
 
-        3600 gives the exact sums of the minutes (of counts and histograms) or the last sample (of gauges). No lag is applied here:
-        the emulator hides what is younger than the metric's delay. An interval without a request, a start or a call has no point.
+        3600 gives the exact sums of the minutes (of counts and histograms) or the last sample (of gauges). No lag here:
+        the emulator hides what is younger than the metric's delay. An interval without a request, a start or a call
+        has no point.
         """
         sources = self._sources.get(project)
         if sources is None or metric not in metrics.TYPES:
@@ -282,7 +304,7 @@ class World:
         return objectives.objectives(catalogue.BY_ID[project]) if project in catalogue.BY_ID else ()
 
     def slo_counts(self, slo: Slo, start: float, end: float, step_s: int) -> tuple[tuple[float, int, int], ...]:
-        """(interval end, good, bad) over (start, end] in steps of 60 or 3600 s, oldest first; exact with regard to `series`."""
+        """(interval end, good, bad) over (start, end], oldest first, in steps of 60 or 3600 s; agrees with `series`."""
         self._reach(_whole_hour(end))
         source = next(each for each in self._sources[slo.project].requests if each.timeline.spec.name == slo.service)
         return objectives.counts(slo, source, start, end, step_s)
@@ -293,7 +315,7 @@ class World:
         return audit.entries(self._timelines.get(project, {}).values(), start, end)
 
     def usage(self, project: str, start: float, end: float) -> tuple[UsageRow, ...]:
-        """Billing rows whose usage starts in [start, end), with their export time; the caller hides what is not exported yet."""
+        """Billing rows whose usage starts in [start, end); the caller hides what is not exported yet."""
         return tuple(self._rows(project, start, end))
 
     def _rows(self, project: str, start: float, end: float) -> Iterator[UsageRow]:
