@@ -40,7 +40,7 @@ SELECT
   DATE(usage_start_time) AS day,
   service.description AS service,
   SUM(cost) + SUM(IFNULL((SELECT SUM(credit.amount) FROM UNNEST(credits) AS credit), 0)) AS cost,
-  UNIX_MICROS(MAX(usage_end_time)) AS newest
+  MAX(usage_end_time) AS newest
 FROM `{table}`
 WHERE _PARTITIONTIME >= @since
   AND usage_start_time >= @since
@@ -145,8 +145,9 @@ class SpendReader:
                 DailyCost(date.fromisoformat(day or ""), clean(service or "", 200), float(cost or ""))
                 for day, service, cost, _ in rows
             )
-            newest = max((int(micros) for *_, micros in rows if micros), default=None)
-            return costs, None if newest is None else datetime.fromtimestamp(newest / 1e6, UTC)
+            # A TIMESTAMP comes as seconds since the epoch, such as 1.7954424E9.
+            newest = max((float(seconds) for *_, seconds in rows if seconds), default=None)
+            return costs, None if newest is None else datetime.fromtimestamp(newest, UTC)
 
     async def may_query(self) -> None:
         """Have the query checked without running it, which costs nothing; raises SourceFailure where it would not

@@ -56,7 +56,7 @@ class SloReader:
         async with self._caller.call(LIST_OBJECTIVES, everywhere) as call:
             client = await call.client(ServiceMonitoringServiceAsyncClient)
             objectives = await client.list_service_level_objectives(
-                {"parent": everywhere, "page_size": _PAGE, "view": "FULL"}, **call.options
+                {"parent": everywhere, "page_size": _PAGE}, **call.options
             )
             found = [
                 _objective(message, run_services[_id(message.name, "services")])

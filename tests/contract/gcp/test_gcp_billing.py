@@ -89,7 +89,7 @@ def rows(*cells: tuple[str | None, ...]) -> list[dict[str, Any]]:
 async def test_spend_is_one_bounded_query_with_named_parameters(
     google: Any, connect: Any, reply: Callable[..., Any]
 ) -> None:
-    newest = str(int(datetime(2026, 11, 22, 23, 0, tzinfo=UTC).timestamp()) * 1_000_000)
+    newest = f"{datetime(2026, 11, 22, 23, 0, tzinfo=UTC).timestamp():.9E}"
     google.http = lambda *_: reply(
         {
             "jobComplete": True,
