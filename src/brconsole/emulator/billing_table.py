@@ -7,7 +7,6 @@ later, so at any moment the newest rows are missing, as they are in the real tab
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,9 +24,8 @@ BILLING_PROJECT = "bytereview-prod"
 DATASET = "billing"
 TABLE = "gcp_billing_export_v1_01A2B3_C4D5E6_F70819"
 ACCOUNT = "01A2B3-C4D5E6-F70819"
-HISTORY_S = 100 * 86_400.0
+HISTORY_S = 70 * 86_400.0
 """How far back the export reaches, from the first query."""
-_DAY_S = 86_400.0
 
 _KEY_VALUES = 'STRUCT("key" VARCHAR, "value" VARCHAR)[]'
 SCHEMA: Mapping[str, tuple[str, int]] = {
@@ -117,7 +115,6 @@ class BillingTable:
         self._engine: duckdb.DuckDBPyConnection | None = None
         self._read_until: float | None = None
         self._waiting: list[UsageRow] = []
-        self._interruptible = threading.Lock()
 
     def fill(self, now: float) -> None:
         """Take in what has been exported by `now` and was not there before."""
