@@ -71,11 +71,10 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         self._problems = [*console.problems, *self.theme_set.problems, *self.keys.problems, *([problem] if problem else [])]
         self._views: dict[str, FleetView] = {}
         self._unsubscribe: list[Callable[[], None]] = []
-        self._running: set[str] = set()
+        self._followed: set[str] = set()
         self._last: tuple[str, str | None, str | None] | None = None
         self._current: tuple[str, str | None, str | None] = ("wall", None, None)
         self._asked_to_quit_at = -1e9
-        self._settle: set[str] = set()
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -115,9 +114,9 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         for end in self._unsubscribe:
             end()
         self._unsubscribe.clear()
-        for name in self._running:
+        for name in self._followed:
             self.console_settings.feeds[name].stop()
-        self._running.clear()
+        self._followed.clear()
 
     def on_unmount(self) -> None:
         """Leave nothing running."""
@@ -170,13 +169,13 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         """Run the feeds that the view shows, and only those."""
         kind, environment, service = view
         wanted = set(self.console_settings.feeds) if kind == "wall" else {environment} & set(self.console_settings.feeds)
-        for name in self._running - wanted:
+        for name in self._followed - wanted:
             self.console_settings.feeds[name].stop()
         for name in wanted:
             feed = self.console_settings.feeds[name]  # type: ignore[index]
             feed.start()
             feed.watch(service if name == environment else None)
-        self._running = {name for name in wanted if name is not None}
+        self._followed = {name for name in wanted if name is not None}
 
     # -- going about --------------------------------------------------------------------------------------------------
 
@@ -287,7 +286,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
     def do_app_refresh(self, _key: str, _argument: str) -> None:
         """`app.refresh`"""
-        for name in self._running:
+        for name in self._followed:
             self.console_settings.feeds[name].refresh()
         self.say("asking every source again, within the quota", seconds=2)
 

@@ -1,6 +1,7 @@
-"""Charts of braille dots, by span: axis labels, gaps as gaps, and a mark at the newest point of each series.
+"""Charts of block elements: a filled area for what is stable and lines over it for what is compared with it.
 
-The mark is also in the legend, so that two series differ without colour.
+Axis labels, gaps as gaps, and at the newest point of each series its mark from the legend, so that two series differ
+without colour. Block elements, not braille: every terminal font has them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from math import ceil, floor, log10
 
 from brconsole.tui import glyphs
 from brconsole.tui.paint import Line, Pen, Span
-
-_DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def chart(
     top = nice_top(max([least_top, *known], default=1.0) if known or least_top else 1.0)
     labels = {0: label(top), rows - 1: label(0.0)}
     if rows >= 5:
-        labels[(rows - 1) // 2] = label(top * (1 - ((rows - 1) // 2 + 0.5) / rows))
+        labels[(rows - 1) // 2] = label(top / 2)
     gutter = max(len(text) for text in labels.values())
     columns = width - gutter - 1
     if columns < 4 or rows < 1:
@@ -68,6 +67,75 @@ def chart(
     return lines
 
 
+def _plot(curves: Sequence[Curve], columns: int, rows: int, top: float) -> dict[tuple[int, int], Span]:
+    """The first curve as an area, the others as lines over it: is the line above the area?"""
+    cells: dict[tuple[int, int], Span] = {}
+    for index, curve in enumerate(curves):
+        if index:
+            _draw_line(cells, curve, columns, rows, top)
+        else:
+            _draw_area(cells, curve, columns, rows, top)
+    marks: dict[tuple[int, int], Span] = {}
+    for curve in curves:
+        heights = _heights(curve.values, columns, rows, top)
+        newest = next((x for x in range(len(heights) - 1, -1, -1) if heights[x] is not None), None)
+        if newest is not None:
+            place = (newest, rows - 1 - (heights[newest] or 0))
+            while place in marks and place[0] > 0:
+                place = (place[0] - 1, place[1])
+            covered = cells.get(place, ("", ""))[1].endswith((" area", " on-area"))
+            marks[place] = (curve.mark, f"{curve.role} bold" + (" on-area" if covered else ""))
+    return {**cells, **marks}
+
+
+def _draw_area(cells: dict[tuple[int, int], Span], curve: Curve, columns: int, rows: int, top: float) -> None:
+    for x, eighths in enumerate(_heights(curve.values, columns, rows * 8, top)):
+        if eighths is None:
+            continue
+        whole, part = divmod(eighths, 8)
+        for row in range(whole):
+            cells[x, rows - 1 - row] = (glyphs.BAR, f"{curve.role} area")
+        cells[x, rows - 1 - whole] = (glyphs.SPARKS[part], curve.role)
+
+
+def _draw_line(cells: dict[tuple[int, int], Span], curve: Curve, columns: int, rows: int, top: float) -> None:
+    quarters: dict[tuple[int, int], int] = {}
+    before: int | None = None
+    for x, y in enumerate(_heights(curve.values, columns * 2, rows * 2, top)):
+        if y is None:
+            before = None
+            continue
+        low, high = (y, y) if before is None else (min(y, before), max(y, before))
+        if before is not None and high - low > 1:  # a steep step is drawn once, on the side of the newer point
+            low, high = (before + 1, y) if y > before else (y, before - 1)
+        for dot in range(low, high + 1):
+            place = (x // 2, rows - 1 - dot // 2)
+            quarters[place] = quarters.get(place, 0) | 1 << (x % 2 + (0 if dot % 2 else 2))
+        before = y
+    for place, pattern in quarters.items():
+        under = cells.get(place)
+        covered = under is not None and under[0] == glyphs.BAR and under[1].endswith(" area")
+        cells[place] = (glyphs.QUARTERS[pattern], f"{curve.role} on-area" if covered else curve.role)
+
+
+def _heights(values: Sequence[float | None], wide: int, high: int, top: float) -> list[int | None]:
+    """The height of each column, 0…high-1, on straight lines between neighbouring known points."""
+    last = len(values) - 1
+    half = 0.5 * last / max(1, wide - 1)
+    heights: list[int | None] = []
+    for x in range(wide):
+        at = x * last / max(1, wide - 1) if last > 0 else 0.0
+        left, right = floor(at), ceil(at)
+        one, other = (values[left], values[right]) if values else (None, None)
+        if one is not None and other is not None:
+            value: float | None = one + (other - one) * (at - left)
+        else:  # a lone point next to a gap still shows
+            nearest, away = (one, at - left) if one is not None else (other, right - at)
+            value = nearest if away <= half + 1e-9 else None
+        heights.append(None if value is None else min(high - 1, max(0, round(value / top * (high - 1)))))
+    return heights
+
+
 def _row(pen: Pen, cells: dict[tuple[int, int], Span], row: int, columns: int) -> None:
     run, role = "", ""
     for column in range(columns):
@@ -77,54 +145,6 @@ def _row(pen: Pen, cells: dict[tuple[int, int], Span], row: int, columns: int) -
             run = ""
         run, role = run + text, own
     pen.put(run, role)
-
-
-def _plot(curves: Sequence[Curve], columns: int, rows: int, top: float) -> dict[tuple[int, int], Span]:
-    patterns: dict[tuple[int, int], tuple[int, str]] = {}
-    marks: dict[tuple[int, int], Span] = {}
-    for curve in curves:
-        heights = _heights(curve.values, columns * 2, rows * 4, top)
-        before: int | None = None
-        for x, y in enumerate(heights):
-            if y is None:
-                before = None
-                continue
-            low, high = (y, y) if before is None else (min(y, before), max(y, before))
-            if before is not None and high - low > 1:  # a steep step is drawn once, on the side of the newer point
-                low, high = (before + 1, y) if y > before else (y, before - 1)
-            for dot in range(low, high + 1):
-                place = (x // 2, rows - 1 - dot // 4)
-                pattern, _ = patterns.get(place, (0, ""))
-                patterns[place] = (pattern | _DOTS[x % 2][3 - dot % 4], curve.role)
-            before = y
-        newest = next((x for x in range(len(heights) - 1, -1, -1) if heights[x] is not None), None)
-        if newest is not None:
-            place = (newest // 2, rows - 1 - (heights[newest] or 0) // 4)
-            while place in marks and place[0] > 0:
-                place = (place[0] - 1, place[1])
-            marks[place] = (curve.mark, f"{curve.role} bold")
-    cells: dict[tuple[int, int], Span] = {
-        place: (chr(0x2800 + pattern), role) for place, (pattern, role) in patterns.items()
-    }
-    cells.update(marks)
-    return cells
-
-
-def _heights(values: Sequence[float | None], dots_wide: int, dots_high: int, top: float) -> list[int | None]:
-    """The dot row of each dot column, straight lines between neighbouring known points."""
-    last = len(values) - 1
-    heights: list[int | None] = []
-    for x in range(dots_wide):
-        at = x * last / max(1, dots_wide - 1) if last > 0 else 0.0
-        left, right = floor(at), ceil(at)
-        one, other = (values[left], values[right]) if values else (None, None)
-        if one is not None and other is not None:
-            value: float | None = one + (other - one) * (at - left)
-        else:  # a lone point next to a gap still shows
-            nearest = (one if at - left < 0.5 else other) if left != right else one
-            value = nearest if nearest is not None and abs(at - round(at)) < 0.5 * last / max(1, dots_wide - 1) + 1e-9 else None
-        heights.append(None if value is None else min(dots_high - 1, max(0, round(value / top * (dots_high - 1)))))
-    return heights
 
 
 def _times(axis: TimeAxis, gutter: int, columns: int) -> Line:

@@ -9,8 +9,11 @@ from brconsole.domain.fleet import Health
 from brconsole.tui import formats, glyphs
 from brconsole.tui.actions import Action, key_name
 from brconsole.tui.console import Mode
-from brconsole.tui.paint import EMPTY, Line, Pen, fit, fit_middle, recolour, shown, width_of
-from brconsole.tui.state import HEALTH_SIGNS, FleetModel, PanelTrust, Trust
+from brconsole.tui.paint import EMPTY, Line, Pen, fit, fit_middle, fit_text, recolour, shown, width_of
+from brconsole.tui.state import FleetModel, PanelTrust, Trust
+
+
+RECENT_CHANGE_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +27,8 @@ class Part:
 
 def header(model: FleetModel, mode: Mode, *, simulated: bool, width: int, view: str = "") -> Line:
     """Where this is, how it is, and how far to believe it. The environment and its health are never dropped."""
-    sign, word, role = HEALTH_SIGNS[model.health.health]
-    badge = Pen().put("▌", f"env:{model.colour} on-panel").put(model.name, f"badge:{model.colour}").put("▐", f"env:{model.colour} on-panel")
+    sign, word, role = model.health_sign()
+    badge = Pen().put("▌", f"edge:{model.colour}").put(model.name, f"badge:{model.colour}").put("▐", f"edge:{model.colour}")
     left = [
         Part(badge.line(), 0),
         Part(((f"{sign} {word}", f"{role} bold"),), 0),
@@ -112,18 +115,42 @@ def _assemble(left: Sequence[Part], right: Sequence[Part], width: int) -> Line:
     first, last = side(left), side(right)
     gap = max(1, width - width_of(first) - width_of(last))
     line = fit((*first, (" " * gap, ""), *last), width)
-    return tuple((text, role if any(word in role for word in ("simulated", "badge:", "write")) else f"{role} on-panel") for text, role in line)
+    own = ("simulated", "badge:", "edge:", "write")
+    return tuple((text, role if role.startswith(own) else f"{role} on-panel") for text, role in line)
 
 
 def verdict(model: FleetModel, width: int) -> Line:
     """One sentence: what is wrong, or that nothing is."""
-    report = model.health
-    sign, word, role = HEALTH_SIGNS[report.health]
+    sign, _, role = model.health_sign()
     pen = Pen().put(" ").put(f"{sign} ", role)
+    last = _last_change(model) if width >= 110 else EMPTY
+    whole, width = width, width - width_of(last)
+    line = _reasons(model, pen, width)
+    return fit((*fit(line, width), *last), whole)
+
+
+def _last_change(model: FleetModel) -> Line:
+    """The first suspect: what changed last, where that was in the last hour."""
+    change = next(iter(model.fleet.changes.value or ()), None)
+    old = None if change is None or model.now is None else (model.now - change.at).total_seconds()
+    if change is None or old is None or old > RECENT_CHANGE_S:
+        return EMPTY
+    text = shown(f"{change.service} {change.what}", 60)
+    return (("  changed ", "dim"), (f"{formats.age(max(0.0, old))} ago", "accent"), (f": {fit_text(text, 40).rstrip()} ", "dim"))
+
+
+def _reasons(model: FleetModel, pen: Pen, width: int) -> Line:
+    report = model.health
+    _, word, role = model.health_sign()
     if report.health is Health.HEALTHY:
         connection = model.connection()
-        pen.put("nothing fires, desired and serving traffic agree", "dim")
-        if connection.causes:
+        if not model.unjudged:
+            pen.put("nothing fires, desired and serving traffic agree", "dim")
+        elif connection.causes:
+            pen.put(f"nothing known to be wrong, but not all is known: {connection.causes[0]}", "warn")
+        else:
+            pen.put(f"nothing known to be wrong yet; waiting for {', '.join(model.unjudged)}", "dim")
+        if connection.causes and not model.unjudged:
             pen.put("  ").put(f"{glyphs.PARTIAL} {connection.causes[0]}", "warn")
         return fit(pen.line(), width)
     if report.health is Health.UNKNOWN and model.fleet.services.error is None:

@@ -113,10 +113,12 @@ def clock(at: datetime | None) -> str:
 
 
 def moment(at: datetime | None, now: datetime | None) -> str:
-    """A moment: the time of day, with the day where it was not today."""
+    """A moment: the time of day, or the day where it is more than a day away."""
     if at is None:
         return UNKNOWN
-    return at.strftime("%H:%M") if now is not None and at.date() == now.date() else at.strftime("%d %b %H:%M")
+    if now is None or abs((at - now).total_seconds()) >= 86_400:
+        return at.strftime("%d %b")
+    return at.strftime("%H:%M")
 
 
 def share(percent_value: int | None) -> str:

@@ -13,7 +13,7 @@ GOOD = "✔"
 WARN = "⚠"
 BAD = "✖"
 UNKNOWN = "?"
-BUSY = "⟳"
+BUSY = "↻"
 LOADING = "◌"
 LIVE = "●"
 STALE = "◷"
@@ -24,18 +24,23 @@ CURSOR = "▸"
 PENDING = "◔"
 
 BAR = "█"
+BAR_ROW = "▇"
+"""For bars in rows that follow each other: a hair lower, so that they do not grow together."""
 BAR_EIGHTHS = " ▏▎▍▌▋▊▉█"
 BAR_REST = "░"
 BAR_CANARY = "▒"
 BAR_TRACK = "╌"
 SPARKS = "▁▂▃▄▅▆▇█"
+QUARTERS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
+"""By bits: 1 upper left, 2 upper right, 4 lower left, 8 lower right."""
 MARKS = "●◆▲■▼★"
 """The marks of the series of a chart, at the newest point and in the legend."""
 
 _ASCII = {
-    **dict.fromkeys("✔", "+"), **dict.fromkeys("⚠◔", "!"), **dict.fromkeys("✖", "X"), "⟳": "~", "◌": ".", "●": "*", "◷": "@",
+    **dict.fromkeys("✔", "+"), **dict.fromkeys("⚠◔", "!"), **dict.fromkeys("✖", "X"), "↻": "~", "◌": ".", "●": "*", "◷": "@",
     "◐": "%", "⊘": "0", "✎": "w", "▸": ">", "▲": "^", "▼": "v", "◆": "o", "■": "#", "★": "x", "○": "o",
     **dict.fromkeys("█▉▊▇▆", "#"), **dict.fromkeys("▋▌▅▄", "="), **dict.fromkeys("▍▎▏▃▂", "-"), "▁": "_",
+    **dict.fromkeys("▘▝▀", "'"), **dict.fromkeys("▖▗", "."), **dict.fromkeys("▞▚▛▜▙▟", "*"),
     "░": ".", "▒": "%", "▓": "#", "╌": ".", "▐": "]",
     **dict.fromkeys("─━╴╶╸╺", "-"), **dict.fromkeys("│┃╵╷", "|"),
     **dict.fromkeys("╭╮╰╯┏┓┗┛┌┐└┘├┤┬┴┼┠┨┯┷╋", "+"),
@@ -54,17 +59,7 @@ def to_ascii(text: str) -> str:
 def _ascii(character: str) -> str:
     if character.isascii():
         return character
-    if "\u2800" <= character <= "\u28ff":
-        return _dots(ord(character) - 0x2800)
     return _ASCII.get(character) or "?" * cell_len(character)
-
-
-def _dots(pattern: int) -> str:
-    """A braille pattern by where its dots lie."""
-    if not pattern:
-        return " "
-    top, bottom = pattern & 0b0001_1011, pattern & 0b1110_0100
-    return ":" if top and bottom else "'" if top else "."
 
 
 def ascii_only(environ: Mapping[str, str], encoding: str | None) -> bool:

@@ -159,13 +159,18 @@ def wrap(text: str, width: int, role: str = "", limit: int = 3) -> list[Line]:
     return [((line, role),) for line in lines[:limit]]
 
 
-def bar(share: float | None, width: int, role: str, rest: str = glyphs.BAR_REST, rest_role: str = "faint") -> Line:
-    """A bar filled to `share` (0…1, more is full) in eighths of a cell; nothing known is an empty track of question marks."""
+def bar(
+    share: float | None, width: int, role: str, rest: str = glyphs.BAR_REST, rest_role: str = "faint", solid: str = glyphs.BAR
+) -> Line:
+    """A bar filled to `share` (0…1, more is full), in eighths of a cell where it is solid; nothing known is a dotted track."""
     if share is None:
         return ((UNKNOWN_TRACK * width, "faint"),)
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
     if share > 0:
         eighths = max(1, eighths)
+    if solid != glyphs.BAR:
+        cells = max(1 if share > 0 else 0, round(eighths / 8))
+        return ((solid * cells, role), (rest * (width - cells), rest_role))
     whole, part = divmod(eighths, 8)
     filled = glyphs.BAR * whole + (glyphs.BAR_EIGHTHS[part] if part else "")
     return ((filled, role), (rest * (width - len(filled)), rest_role))

@@ -14,7 +14,9 @@ from brconsole.domain.environment import Environment
 from brconsole.domain.fleet import Fleet, Health, RequestSeries, RevisionKey, ServiceRates
 from brconsole.domain.freshness import Reading, SourceState
 from brconsole.domain.health import HealthReport, judge
+from brconsole.domain.queue import QueueReport
 from brconsole.domain.rates import service_rates, service_requests
+from brconsole.domain.requests import RequestTable
 from brconsole.domain.service import Revision, Service
 from brconsole.domain.slo import SloReport, SloStatus
 from brconsole.domain.traffic import TrafficRow
@@ -169,6 +171,13 @@ class ServiceRow:
         """The objectives that speak of this service."""
         return self._model.slos_by_service.get(self.key, ())
 
+    @cached_property
+    def queue(self) -> QueueReport | None:
+        """The queue that a worker works off: `worker-extract` has `extract`."""
+        name = self.key.removeprefix("worker-")
+        queues = self._model.fleet.queues.value or ()
+        return next((queue for queue in queues if queue.name in (name, self.key)), None) if self.service.is_worker else None
+
     @property
     def burn_1h(self) -> float | None:
         """The worst burn over one hour of its objectives."""
@@ -224,6 +233,28 @@ class FleetModel:
             self._health = judge(self.fleet)
         return self._health
 
+    @property
+    def unjudged(self) -> tuple[str, ...]:
+        """What "healthy" rests on and is not known: without it nothing is green."""
+        fleet = self.fleet
+        judged = (name for name in ("revisions", "alerts") if not fleet.sources or name in fleet.sources)
+        return tuple(name for name in judged if not fleet.reading(name).known or fleet.reading(name).error is not None)
+
+    def health_sign(self) -> tuple[str, str, str]:
+        """Glyph, word and role of the environment. Healthy is said only where what it rests on is known."""
+        health = self.health.health
+        if health is Health.HEALTHY and self.unjudged:
+            if any(self.fleet.reading(name).error is not None for name in self.unjudged):
+                return glyphs.PARTIAL, "PARTLY KNOWN", "warn"
+            return glyphs.LOADING, "loading", "dim"
+        return HEALTH_SIGNS[health]
+
+    @property
+    def rank(self) -> int:
+        """How much it needs a look, higher is worse."""
+        health = self.health.health
+        return HEALTH_RANK[Health.UNKNOWN] if health is Health.HEALTHY and self.unjudged else HEALTH_RANK[health]
+
     @cached_property
     def slos_by_service(self) -> Mapping[str, tuple[SloReport, ...]]:
         """Objectives by the service they speak of."""
@@ -247,7 +278,7 @@ class FleetModel:
         """The services by name."""
         fleet = self.fleet
         parts = (fleet.services.value, fleet.revisions.value, fleet.requests.value, fleet.latency.value, fleet.instances.value,
-                 fleet.cold_starts.value, fleet.slos.value, fleet.alerts.value)  # fmt: skip
+                 fleet.cold_starts.value, fleet.slos.value, fleet.alerts.value, fleet.queues.value)  # fmt: skip
         if len(parts) != len(self._rows_of) or any(a is not b for a, b in zip(parts, self._rows_of, strict=True)):
             self._rows_of = parts
             self._rows = tuple(ServiceRow(self, service) for service in fleet.services.value or ())
@@ -273,8 +304,8 @@ class FleetModel:
 
     def fleet_of(self, service: str) -> Fleet:
         """The fleet with the request series of one service only, so that 200 services do not walk 200 times through all."""
-        if self.fleet.requests.value is None:
-            return self.fleet
+        if self.fleet.requests.value is None or isinstance(self.fleet.requests.value, RequestTable):
+            return self.fleet  # a table has its sums ready
         return replace(self.fleet, requests=Reading(self.requests_by_revision(service), self.fleet.requests.as_of))
 
     def trust(self, main: str, *others: str) -> PanelTrust:
@@ -283,7 +314,7 @@ class FleetModel:
         if fleet.sources and main not in fleet.sources:
             return PanelTrust(Trust.ABSENT, None)
         names = [name for name in (main, *others) if name in fleet.sources]
-        states = {name: self._state(name) for name in names}
+        states = {name: self.source_state(name) for name in names}
         failed = frozenset(name for name, state in states.items() if state is SourceState.FAILED)
         causes = tuple(dict.fromkeys(shown(fleet.reading(name).error or "", 400) for name in names if name in failed))
         reading = fleet.reading(main)
@@ -299,13 +330,14 @@ class FleetModel:
         stale = [fleet.reading(name).age_s(self.now) or 0.0 for name, state in states.items() if state is SourceState.STALE]
         return PanelTrust(Trust.STALE, max(stale)) if stale else PanelTrust(Trust.LIVE, age_s)
 
-    def _state(self, source: str) -> SourceState:
+    def source_state(self, source: str) -> SourceState:
+        """The trust in one source at this moment, not at that of the snapshot."""
         return self.fleet.reading(source).state(self.now, self.fleet.sources[source].max_age)
 
     @property
     def offline(self) -> bool:
         """Whether every source that was asked fails."""
-        states = [self._state(name) for name in self.fleet.sources]
+        states = [self.source_state(name) for name in self.fleet.sources]
         return SourceState.FAILED in states and all(
             state in (SourceState.FAILED, SourceState.NEVER) for state in states
         )
@@ -313,7 +345,7 @@ class FleetModel:
     def connection(self) -> PanelTrust:
         """The trust in the environment as a whole, for the header."""
         fleet = self.fleet
-        states = {name: self._state(name) for name in fleet.sources}
+        states = {name: self.source_state(name) for name in fleet.sources}
         failed = frozenset(name for name, state in states.items() if state is SourceState.FAILED)
         ages = [age for name in states if (age := fleet.reading(name).age_s(self.now)) is not None]
         causes = tuple(dict.fromkeys(shown(fleet.reading(name).error or "", 400) for name in fleet.sources if name in failed))

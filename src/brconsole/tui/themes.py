@@ -64,6 +64,9 @@ class Palette:
         }
         for index, colour in enumerate(theme.series):
             words[f"series{index}"] = _ink(colour)
+        words["spark"] = _ink(mix(colours["primary"], back, 0.35))
+        words["area"] = _ink(mix(theme.stable, back, 0.55))
+        words["on-area"] = Style(bgcolor=_colour(mix(theme.stable, back, 0.55)))
         self._words = words
         self._cache: dict[str, Style] = {}
         self.base = Style(color=_colour(fore), bgcolor=self._background)
@@ -73,7 +76,10 @@ class Palette:
         style = self._cache.get(role)
         if style is None:
             style = self.base
-            for word in role.split():
+            words = role.split()
+            if "on-cursor" in words:  # what is faint on the background would vanish on the cursor
+                words = ["dim" if word == "faint" else word for word in words]
+            for word in words:
                 style += self._word(word)
             self._cache[role] = style
         return style
@@ -84,6 +90,9 @@ class Palette:
         if word.startswith("badge:"):
             colour = self.environment_colour(word[6:])
             return Style(color=_colour(readable_on(colour)), bgcolor=_colour(colour), bold=True)
+        if word.startswith("edge:"):  # the half blocks at both ends of a badge, cut out of its colour
+            panel = self.theme.colours["panel"]
+            return Style(color=_colour(panel), bgcolor=_colour(self.environment_colour(word[5:])))
         return self._words.get(word, Style.null())
 
     def environment_colour(self, name: str) -> str:

@@ -26,16 +26,18 @@ def sign(alert: AlertReport) -> tuple[str, str, str]:
     return (glyphs.GOOD, "ok", "good") if alert.state is AlertState.OK else (formats.UNKNOWN, "unknown", "dim")
 
 
-def counts(model: FleetModel) -> Line:
+def counts(model: FleetModel, *, short: bool = False) -> Line:
     """How many fire and how many are about to, for the panel's title."""
     alerts = model.fleet.alerts.value or ()
     firing = sum(alert.state is AlertState.FIRING for alert in alerts)
     pending = sum(alert.state is AlertState.PENDING for alert in alerts)
     pen = Pen()
+    pages_somebody = any(alert.state is AlertState.FIRING and alert.severity == "critical" for alert in alerts)
     if firing:
-        pen.put(f" · {firing} firing", "bad")
+        sign = glyphs.BAD if pages_somebody else glyphs.WARN
+        pen.put(f" {sign} {firing}" if short else f" · {firing} firing", "bad" if pages_somebody else "warn")
     if pending:
-        pen.put(f" · {pending} pending", "warn")
+        pen.put(f" {glyphs.PENDING} {pending}" if short else f" · {pending} pending", "warn")
     return pen.line()
 
 

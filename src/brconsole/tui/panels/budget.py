@@ -107,9 +107,11 @@ def _compact(slo: SloReport, width: int) -> Line:
     left = slo.budget_remaining_ratio
     tail = f"{formats.whole_percent(left):>5} {formats.burn(slo.burn.get('1h')):>5}"
     name = _name(slo)
+    if len(name) > width - len(tail) - 8:
+        name = name.replace("availability", "avail.")
     gauge = max(4, min(14, width - len(name) - len(tail) - 4))
     room = width - gauge - len(tail) - 4
     pen = Pen().put(f"{sign} ", role).cell(fit_middle(name, room), room, "text").put(" ")
-    pen.add(bar(left, gauge, budget_colour(left)))
+    pen.add(bar(left, gauge, budget_colour(left), solid=glyphs.BAR_ROW))
     pen.put(f"{formats.whole_percent(left):>5}", budget_colour(left))
     return pen.put(" ").put(f"{formats.burn(slo.burn.get('1h')):>5}", burn_colour(slo.burn.get("1h"))).line()

@@ -14,7 +14,7 @@ from brconsole.tui.paint import EMPTY, Line, Pen, bar, fit_middle, shown, sparkl
 from brconsole.tui.panels import alerts, changes, queues, spend
 from brconsole.tui.panels.frame import causes, skeleton
 from brconsole.tui.panels.services import budget_colour, burn_colour, split_text, traffic_bar
-from brconsole.tui.state import HEALTH_SIGNS, LEVEL_SIGNS, FleetModel, Level, Trust
+from brconsole.tui.state import LEVEL_SIGNS, FleetModel, Level, Trust
 
 LABEL = 9
 
@@ -69,7 +69,7 @@ def choose(blocks: Iterable[Block], height: int) -> list[Line]:
 
 def _blocks(model: FleetModel, width: int, height: int) -> list[Block]:
     report = model.health
-    sign, word, role = HEALTH_SIGNS[report.health]
+    sign, word, role = model.health_sign()
     trust = model.connection()
     reasons = [
         wrapped

@@ -25,17 +25,16 @@ def line(change: Change, now: datetime | None, width: int) -> Line:
     """When, where, what, who, how long ago."""
     old = None if now is None else max(0.0, (now - change.at).total_seconds())
     recent = old is not None and old < RECENT_S
-    ago = f"{formats.age(old)} ago"
+    ago = f"{formats.age(old)} ago" if width >= 90 else formats.age(old)
+    ago_width = 10 if width >= 90 else 6
     when = formats.moment(change.at, now)
-    pen = Pen().cell(when, 12 if len(when) > 5 else 5, "strong" if recent else "dim").put(" ")
-    service = min(16, max(7, width // 7))
+    pen = Pen().cell(when, 6, "strong" if recent else "dim").put(" ")
+    service = min(18, max(8, width // 5))
     pen.cell(fit_middle(shown(change.service, 60), service), service, "text").put(" ")
-    who = shown(change.who, 80)
-    who_width = min(len(who), 28, max(0, (width - pen.width) // 3)) if width >= 56 else 0
-    if who_width < len(who):
-        who = fit_text(who.partition("@")[0], who_width).rstrip() if len(who.partition("@")[0]) > who_width else who.partition("@")[0]
-    room = width - pen.width - (who_width + 1 if who_width else 0) - len(ago) - 1
+    who = shown(change.who, 80).partition("@")[0]
+    who_width = 18 if width >= 90 else 12 if width >= 56 else 0
+    room = width - pen.width - (who_width + 1 if who_width else 0) - ago_width - 1
     pen.cell(fit_text(shown(change.what, 200), room).rstrip(), room, "strong" if recent else "text")
     if who_width:
         pen.put(" ").cell(who, who_width, "dim")
-    return pen.put(" ").put(ago, "accent" if recent else "dim").line()
+    return pen.put(" ").cell(ago, ago_width, "accent" if recent else "dim", right=True).line()

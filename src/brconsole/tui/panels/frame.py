@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from brconsole.tui import glyphs
 from brconsole.tui.grid import Box, Panel
 from brconsole.tui.paint import Line, add_role, fit, recolour, wrap
-from brconsole.tui.state import FleetModel, PanelTrust, Trust
+from brconsole.tui.state import PanelTrust, Trust
 
 _SKELETON = (0.62, 0.38, 0.5, 0.28, 0.44)
 
@@ -28,9 +28,9 @@ def _body(box: Box, trust: PanelTrust, render: Callable[[int, int], Sequence[Lin
         return [*causes(trust, width, 2), *skeleton(width, height)][:height]
     if not trust.causes:
         return list(render(width, height))
-    below = causes(trust, width, 1 if height < 6 else 3)[: max(0, height - 1)]
     if trust.age_s is None and trust.grey:
-        return causes(trust, width, height) or below
+        return causes(trust, width, min(height, 6))
+    below = causes(trust, width, 2 if trust.grey and height >= 6 else 1)[: max(0, height - 1)]
     lines = list(render(width, height - len(below)))[: height - len(below)]
     if trust.grey:
         lines = [recolour(line, "grey") for line in lines]
@@ -39,13 +39,14 @@ def _body(box: Box, trust: PanelTrust, render: Callable[[int, int], Sequence[Lin
 
 
 def causes(trust: PanelTrust, width: int, limit: int) -> list[Line]:
-    """The sentences of what failed."""
-    lines: list[Line] = []
-    for cause in trust.causes:
-        if len(lines) >= limit:
-            break
-        lines.extend(wrap(f"{glyphs.BAD} {cause}", width, "bad" if trust.grey else "warn", limit - len(lines)))
-    return lines
+    """The sentence of what failed; of several the first, and how many more there are."""
+    if not trust.causes or limit < 1:
+        return []
+    more = len(trust.causes) - 1
+    tail = f" (and {more} more like it)" if more else ""
+    role = "bad" if trust.grey else "warn"
+    lines = wrap(trust.causes[0] + tail, width - 2, "text", limit)
+    return [((glyphs.BAD + " ", role) if not index else ("  ", ""), *line) for index, line in enumerate(lines)]
 
 
 def skeleton(width: int, height: int) -> list[Line]:
@@ -54,11 +55,6 @@ def skeleton(width: int, height: int) -> list[Line]:
     return [((glyphs.BAR_REST * max(3, int(width * share)), "faint"),) for share in _SKELETON[:rows]]
 
 
-def highlight(line: Line, width: int) -> Line:
+def highlight(line: Line, width: int, *, bold: bool = True) -> Line:
     """A row under the cursor."""
-    return add_role(fit(line, width), "on-cursor bold")
-
-
-def section_of(model: FleetModel, source: str) -> PanelTrust:
-    """The trust of a panel with one source."""
-    return model.trust(source)
+    return add_role(fit(line, width), "on-cursor bold" if bold else "on-cursor")

@@ -86,4 +86,4 @@ def _two(queue: QueueReport, width: int) -> list[Line]:
 def _history(queue: QueueReport, width: int, role: str) -> Line:
     if queue.depth_history is None:
         return ((" " * width, ""),)
-    return sparkline(queue.depth_history.values, width, "primary" if role == "good" else role)
+    return sparkline(queue.depth_history.values, width, "spark" if role == "good" else role)

@@ -73,7 +73,7 @@ def heading(columns: Columns, sort: str) -> Line:
             pen.cell("LEFT", 7, "dim", right=True)
         _right(pen, mark("INST", "instances"), 5)
     if columns.trend:
-        pen.put("  ").cell("REQUESTS, 1 HOUR", columns.trend, "dim")
+        pen.put("  ").cell("LAST HOUR", columns.trend, "dim")
     if columns.changed:
         pen.cell("CHANGED", 9, "dim", right=True)
     if columns.who:
@@ -139,15 +139,21 @@ def _number(pen: Pen, value: float | None, text: str, width: int, role: str, not
 
 def _trend(row: ServiceRow, width: int, *, grey: bool) -> Line:
     if row.requests is None:
-        text = "takes no requests" if row.service.is_worker else "not known"
-        return Pen().cell(text, width, "faint").line()
-    return sparkline(row.requests.requests.values, width, "grey" if grey else "primary")
+        queue = row.queue
+        if queue is not None and queue.depth_history is not None:
+            text = f" {formats.count(queue.depth)} due"
+            marks = sparkline(queue.depth_history.values, width - len(text), "secondary", queue.alert_depth / 4)
+            return Pen().add(marks).put(text, "dim").line()
+        known = row.service.is_worker or row.rates.requests_per_s == 0
+        return Pen().cell("no requests" if known else "not known", width, "faint").line()
+    values = row.requests.requests.values
+    highest = max((value for value in values if value is not None), default=0.0)
+    return sparkline(values, width, "grey" if grey else "spark", highest * 1.15)  # a hair of room between the rows
 
 
 def detail(row: ServiceRow, columns: Columns, *, chosen: bool) -> Line:
     """The second line: what serves, and why the row is not well."""
     pen = Pen().put("  ")
-    room = columns.width - 2
     if row.notes:
         pen.put(row.notes[0], LEVEL_SIGNS[row.level][1].replace("bold", "")).put("   ")
     taking = [share for share in row.shares if share.serving or share.desired]
@@ -159,7 +165,7 @@ def detail(row: ServiceRow, columns: Columns, *, chosen: bool) -> Line:
     if row.service.pinned and row.service.latest_ready:
         pen.put(f"   pinned, newer {fit_middle(row.service.latest_ready, 30)} serves nothing", "accent")
     drawn = pen.line()
-    return highlight(drawn, room + 2) if chosen else drawn
+    return highlight(drawn, columns.width, bold=False) if chosen else drawn
 
 
 def traffic_bar(row: ServiceRow, width: int) -> Line:
@@ -174,7 +180,7 @@ def traffic_bar(row: ServiceRow, width: int) -> Line:
         cells[cells.index(max(cells))] += width - sum(cells)
     spans = []
     for share, count in zip(serving, cells, strict=True):
-        glyph, role = (glyphs.BAR_CANARY, "canary") if share.canary else (glyphs.BAR, "stable")
+        glyph, role = (glyphs.BAR_CANARY, "canary") if share.canary else (glyphs.BAR_ROW, "stable")
         spans.append((glyph * count, role))
     return tuple(spans)
 

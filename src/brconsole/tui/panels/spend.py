@@ -26,7 +26,8 @@ def lines(model: FleetModel, width: int, height: int) -> list[Line]:
     if height <= 2:
         return rows[:height]
     if spend.estimated:
-        rows.append(((f"of it {formats.money(spend.estimated, spend.currency)} estimated, not yet in the export", "dim"),))
+        estimated = f"{formats.money(spend.estimated, spend.currency)} of it estimated"
+        rows.append(((estimated + (", not yet in the export" if width >= 50 else ""), "dim"),))
     room = height - len(rows)
     if room >= 2 and spend.top:
         if room > len(spend.top) + 3:
@@ -88,7 +89,7 @@ def _service(spend: SpendReport, name: str, cost: float, width: int) -> Line:
     amount = formats.money(cost, spend.currency)
     label = min(22, max(8, width // 2 - 4))
     pen = Pen().cell(fit_middle(shown(name, 60), label), label, "dim").put(" ")
-    pen.add(bar(cost / top, max(3, width - label - 10), "secondary", " "))
+    pen.add(bar(cost / top, max(3, width - label - 10), "secondary", " ", solid=glyphs.BAR_ROW))
     return pen.put(f"{amount:>9}", "text").line()
 
 

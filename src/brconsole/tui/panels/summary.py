@@ -9,12 +9,12 @@ from brconsole.tui.grid import Box, Panel
 from brconsole.tui.paint import Line, Pen, shown, wrap
 from brconsole.tui.panels import alerts as alert_panel
 from brconsole.tui.panels.frame import panel as framed
-from brconsole.tui.state import HEALTH_SIGNS, FleetModel
+from brconsole.tui.state import FleetModel
 
 
 def panel(model: FleetModel, box: Box, services: Callable[[int, int], Sequence[Line]]) -> Panel:
     """Reasons above, the services below."""
-    sign, word, role = HEALTH_SIGNS[model.health.health]
+    sign, word, role = model.health_sign()
     trust = model.trust("services", "revisions", "requests")
 
     def render(width: int, height: int) -> Sequence[Line]:

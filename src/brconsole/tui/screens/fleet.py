@@ -12,7 +12,7 @@ from brconsole.tui.filters import Filter, parse
 from brconsole.tui.grid import Box, Panel, compose
 from brconsole.tui.layout import fleet_layout
 from brconsole.tui.paint import EMPTY, Line, Pen, pages, shown
-from brconsole.tui.panels import alerts, budget, changes, detail, queues, services, spend, summary
+from brconsole.tui.panels import alerts, budget, changes, detail, queues, services, sources, spend, summary
 from brconsole.tui.panels.frame import panel
 from brconsole.tui.screens.base import BoardScreen
 from brconsole.tui.state import FleetModel, ServiceRow
@@ -69,10 +69,12 @@ class FleetScreen(BoardScreen):
         rows = view.rows(model)
         body = height - len(top)
         if view.zoomed:
-            boxes, self._row_lines = {view.focus: Box(0, 0, width, body)}, 2 if width >= 100 and len(rows) * 2 < body - 3 else 1
+            boxes: dict[str, Box] = {view.focus: Box(0, 0, width, body)}
+            self._row_lines = 2 if width >= 100 and len(rows) * 2 < body - 3 else 1
         else:
-            layout = fleet_layout(width, body, len(model.rows) or 5)
-            boxes, self._row_lines = layout.boxes, layout.row_lines
+            boxes = fleet_layout(width, body)
+            table = boxes.get("services")
+            self._row_lines = 2 if table and width >= 130 and table.inner_height >= max(5, len(rows)) * 2 + 1 else 1
         self._boxes = {name: Box(box.x, box.y + len(top), box.width, box.height) for name, box in boxes.items()}
         panels = [self._panel(name, box, rows) for name, box in boxes.items()]
         return [*top, *compose(panels, width, body, f"env:{model.colour}", heavy=model.environment.protected)]
@@ -90,11 +92,13 @@ class FleetScreen(BoardScreen):
             row = self.chosen()
             title = f"{row.name} · last hour" if row else "Last hour"
             return panel(box, title, model.trust("requests", "latency"), lambda width, height: detail.charts(model, row, width, height))
+        if name == "sources":
+            return panel(box, "Sources", model.connection(), partial(sources.lines, model))
         render = {"budget": budget.lines, "queues": queues.lines, "spend": spend.lines, "alerts": alerts.lines, "changes": changes.lines}[name]
         titles = {"budget": budget.title(model), "spend": spend.title(model)}
         source = {"budget": "slos"}.get(name, name)
         trust = model.trust(source)
-        note = alerts.counts(model) if name == "alerts" else EMPTY
+        note = alerts.counts(model, short=box.width < 48) if name == "alerts" else EMPTY
         return panel(box, titles.get(name, name.capitalize()), trust, partial(self._scrolled, name, render), focused=focused, note=note)
 
     def _scrolled(self, name: str, render: object, width: int, height: int) -> Sequence[Line]:

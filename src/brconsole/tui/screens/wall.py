@@ -11,7 +11,7 @@ from brconsole.tui.grid import Box, compose
 from brconsole.tui.paint import Line, Pen, fit
 from brconsole.tui.panels import card
 from brconsole.tui.screens.base import BoardScreen
-from brconsole.tui.state import HEALTH_RANK, HEALTH_SIGNS, FleetModel
+from brconsole.tui.state import FleetModel
 from brconsole.tui.table import RowCursor
 
 CARD_WIDTH = 38
@@ -33,7 +33,7 @@ class WallScreen(BoardScreen):
 
     def ordered(self) -> list[FleetModel]:
         """Worst first; equals as they are configured, the last before the first: prod usually comes last."""
-        return sorted(self.models, key=lambda model: (-HEALTH_RANK[model.health.health], -model.number))
+        return sorted(self.models, key=lambda model: (-model.rank, -model.number))
 
     def page(self, width: int, height: int) -> Sequence[Line]:
         """Header, a line that sums up, and the cards."""
@@ -82,7 +82,7 @@ class WallScreen(BoardScreen):
     def _summary(self, models: Sequence[FleetModel], width: int) -> Line:
         pen = Pen().put(" ")
         for index, model in enumerate(models):
-            sign, word, role = HEALTH_SIGNS[model.health.health]
+            sign, word, role = model.health_sign()
             pen.put("   " if index else "").put(f"{model.name} ", "text").put(f"{sign} {word}", role)
         return fit(pen.line(), width)
 
