@@ -16,7 +16,7 @@ from google.rpc import error_details_pb2
 
 from brconsole.emulator import methods, quota
 from brconsole.emulator.clock import Clock
-from brconsole.emulator.composition import GRPC_APIS, Emulator, serve
+from brconsole.emulator.composition import GRPC_APIS, Emulator
 from brconsole.emulator.options import EmulatorError, EmulatorOptions
 from brconsole.emulator.server import GARBAGE
 
@@ -227,18 +227,21 @@ async def test_a_port_in_use_is_a_sentence(emulator, field):
         await Emulator(EmulatorOptions(**{field: taken})).start()
 
 
-async def test_serve_tells_its_ports_once_both_are_open_and_closes_them_when_cancelled():
-    opened: asyncio.Future[Emulator] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(EmulatorOptions(), opened.set_result))
-    cloud = await asyncio.wait_for(opened, 30)
+async def test_stopping_closes_both_ports_and_ends_the_calls_under_way(services):
+    cloud = Emulator(EmulatorOptions())
+    async with cloud:
+        client = services(cloud)
+        await put_faults(cloud, {"api": "run", "stall_s": 600, "count": 1})
+        stalled = asyncio.ensure_future(first_service(client, retry=None, timeout=60))
+        async with httpx.AsyncClient() as http:
+            # Until the call has met the fault.
+            while (await http.get(f"http://127.0.0.1:{cloud.http_port}/control/faults")).json():
+                continue
+    with pytest.raises(exceptions.GoogleAPICallError):
+        await asyncio.wait_for(stalled, 30)
     async with httpx.AsyncClient() as http:
-        url = f"http://127.0.0.1:{cloud.http_port}/control/clock"
-        assert (await http.get(url)).status_code == 200
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
         with pytest.raises(httpx.TransportError):
-            await http.get(url)
+            await http.get(f"http://127.0.0.1:{cloud.http_port}/control/clock")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Self
 
 from brconsole.emulator.alert_policies import AlertPolicies
@@ -106,11 +104,3 @@ class Emulator:
 
     async def __aexit__(self, *_exc: object) -> None:
         await self.stop()
-
-
-async def serve(options: EmulatorOptions, started: Callable[[Emulator], None] | None = None) -> None:
-    """Serve until cancelled. `started` is called once both ports are open, to print the addresses."""
-    async with Emulator(options) as emulator:
-        if started is not None:
-            started(emulator)
-        await asyncio.Event().wait()
