@@ -29,6 +29,13 @@ class ConnectionOptions:
     deadline_s: float = 8.0
 
 
+def preload() -> None:
+    """Import what an open cloud needs at its first calls; for a thread that would only wait meanwhile."""
+    from brconsole.gcp.preload import preload as imports
+
+    imports()
+
+
 @asynccontextmanager
 async def open_cloud(environment: Environment, options: ConnectionOptions) -> AsyncIterator[tuple[Cloud, Clock]]:
     """The ports of an environment and the clock they run by, until the end of the block.

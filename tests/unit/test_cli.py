@@ -60,7 +60,7 @@ def said(monkeypatch: pytest.MonkeyPatch, fleet: type[Recorded]) -> list[Options
     connection = Session.connection
 
     @contextmanager
-    def listening(self: Session, deadline_s: float) -> Iterator[Any]:
+    def listening(self: Session) -> Iterator[Any]:
         heard.append(self.options)
         if self.options.simulate:
 
@@ -68,11 +68,11 @@ def said(monkeypatch: pytest.MonkeyPatch, fleet: type[Recorded]) -> list[Options
                 simulated = True
 
                 def options(self) -> ConnectionOptions:
-                    return ConnectionOptions("127.0.0.1:1", None, deadline_s)
+                    return ConnectionOptions("127.0.0.1:1", None, 1.0)
 
             yield Simulated()
         else:
-            with connection(self, deadline_s) as real:
+            with connection(self) as real:
                 yield real
 
     monkeypatch.setattr(Session, "connection", listening)
@@ -191,7 +191,7 @@ def test_partly_read_is_1_and_says_what_is_missing(fleet: type[Recorded], capsys
         slos=Reading[Any]().failing("Monitoring: unavailable (x)", NOW),
         sources=source("services", "queues", "slos"),
     )
-    assert entry.run(["status", "prod"]) == exit_codes.FAILED
+    assert entry.run(["status", "prod", "--json"]) == exit_codes.FAILED
     assert capsys.readouterr().err == "brconsole: could not read queues and slos: Monitoring: unavailable (x)\n"
 
 
@@ -364,8 +364,8 @@ def test_keys_shows_a_persons_own(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def loaded_by(*arguments: str) -> set[str]:
     code = (
-        "import sys; from brconsole.cli import snapshot; from brconsole.cli.entry import run;"
-        "snapshot.CALL_DEADLINE_S = 0.2; run(sys.argv[1:]); print(' '.join(sys.modules), file=sys.stderr)"
+        "import sys; from brconsole.cli import session; from brconsole.cli.entry import run;"
+        "session.CALL_DEADLINE_S = 0.2; run(sys.argv[1:]); print(' '.join(sys.modules), file=sys.stderr)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL

@@ -270,8 +270,8 @@ def test_a_table_shows_health_by_glyph_and_word_and_every_part() -> None:
 def test_a_table_says_what_is_not_known_and_why() -> None:
     text = status_table.render(dark(), NARROW)
     assert "? unknown" in text
-    assert "? not known: Cloud Run: unavailable (prod)" in text
-    assert "never read" in text
+    assert "? not known, see Sources" in text
+    assert "services: failed, never read: Cloud Run: unavailable (prod)" in " ".join(text.split())
 
 
 def test_a_split_that_is_not_served_as_asked_shows_both() -> None:

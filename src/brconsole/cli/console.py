@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from brconsole.domain.environment import Environment
     from brconsole.operations.ports import Clock, Cloud
     from brconsole.tui.console import Console
-
-CALL_DEADLINE_S = 8.0
 
 
 @global_options
@@ -46,6 +44,8 @@ def console(ctx: click.Context, environment: str | None, rest: tuple[str, ...]) 
             f"“brconsole status {name}” prints a snapshot, “brconsole watch {name}” a line a refresh."
         )
     _log_to_file()
+    if session.options.no_color:
+        os.environ["NO_COLOR"] = "1"  # as the screen's toolkit understands it
     with _composed(session, start) as composed:
         from brconsole.tui.app import BrconsoleApp
 
@@ -84,7 +84,7 @@ def _theme_exists(session: Session) -> None:
 @contextmanager
 def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
     """Everything that the screens need. Nothing here waits: a simulation comes up while the first frame is painted."""
-    with session.connection(CALL_DEADLINE_S) as connection:
+    with session.connection() as connection:
         from brconsole.operations.background import BackgroundFeed, FeedThread
         from brconsole.tui.console import Console
 
@@ -114,11 +114,12 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
 @asynccontextmanager
 async def _opened(connection: Connection, environment: Environment) -> AsyncIterator[tuple[Cloud, Clock]]:
     """The ports of an environment; runs on the feeds' thread, which may wait for a simulation to come up."""
+    from brconsole.cli.snapshot import ready
     from brconsole.operations.ports import FailureKind, SourceFailure
     from brconsole.wiring import open_cloud
 
     try:
-        options = await asyncio.to_thread(connection.options)
+        options = await ready(connection)
     except CommandError as error:
         raise SourceFailure(FailureKind.UNAVAILABLE, "simulation", environment.name, error.message) from error
     async with open_cloud(environment, options) as ports:

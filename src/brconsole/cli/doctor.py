@@ -14,13 +14,13 @@ from brconsole.cli import output, terminal
 from brconsole.cli.doctor_checks import Check, Group, State, examine, exit_code
 from brconsole.cli.options import Command, global_options
 from brconsole.cli.session import Connection, Session, begin
+from brconsole.cli.snapshot import ready
 from brconsole.cli.status_table import render_rows
 from brconsole.domain.environment import Environment
 from brconsole.domain.text import clean
 from brconsole.tui import glyphs
 
 DOCTOR_SCHEMA = "brconsole.doctor/1"
-CALL_DEADLINE_S = 8.0
 _SIGNS = {
     State.OK: (glyphs.GOOD, "green"),
     State.FAILED: (glyphs.BAD, "bold red"),
@@ -41,7 +41,7 @@ def doctor(ctx: click.Context, environment: str | None, as_json: bool) -> int:
     """
     session = begin(ctx)
     chosen = session.environment(environment)
-    with session.connection(CALL_DEADLINE_S) as connection:
+    with session.connection() as connection:
         checks = (_mode(session, chosen), *asyncio.run(_examined(chosen, connection)))
     if as_json:
         output.write_json(
@@ -70,7 +70,7 @@ def doctor(ctx: click.Context, environment: str | None, as_json: bool) -> int:
 async def _examined(environment: Environment, connection: Connection) -> tuple[Check, ...]:
     from brconsole.wiring import open_cloud
 
-    options = await asyncio.to_thread(connection.options)
+    options = await ready(connection)
     async with open_cloud(environment, options) as (cloud, clock):
         return await examine(environment, cloud, clock)
 

@@ -15,6 +15,8 @@ from brconsole.operations.ports import Clock, Cloud, FailureKind, SourceFailure
 TOLERATED_SKEW_S = 30.0
 """Beyond this ages and deadlines mislead; Google itself refuses signed requests only from some minutes on."""
 CHECK_DEADLINE_S = 10.0
+_EXPORT_LAG = timedelta(days=2)
+"""The export is written several times a day, but may be a day late."""
 
 
 class State(StrEnum):
@@ -130,8 +132,8 @@ def _apis(environment: Environment, cloud: Cloud, clock: Clock) -> tuple[tuple[s
     async def export() -> str:
         assert cloud.billing is not None  # only asked for where there is one
         at = now()
-        _, newest = await cloud.billing.daily_costs(at.date(), at)
-        return "empty" if newest is None else f"newest usage ends {newest:%Y-%m-%d %H:%M} UTC"
+        _, newest = await cloud.billing.daily_costs(at.date() - _EXPORT_LAG, at)
+        return "no usage in the last days" if newest is None else f"newest usage ends {newest:%Y-%m-%d %H:%M} UTC"
 
     calls: list[tuple[str, Callable[[], Awaitable[str]]]] = [
         ("Cloud Run", run),
@@ -174,7 +176,7 @@ async def _permissions(cloud: Cloud) -> tuple[Check, ...]:
 async def _quota(cloud: Cloud) -> tuple[Check, ...]:
     limits = await cloud.metrics.quota_limits()
     if not limits:
-        return (Check(Group.QUOTA, "limits", State.UNKNOWN, "no limit is told; the documented defaults are kept to"),)
+        return (Check(Group.QUOTA, "limits", State.SKIPPED, "none is told; the documented defaults are kept to"),)
     return tuple(
         Check(Group.QUOTA, name, State.OK, f"{limit:,} calls a minute") for name, limit in sorted(limits.items())
     )

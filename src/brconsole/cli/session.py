@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from brconsole.wiring import ConnectionOptions
 
 
+CALL_DEADLINE_S = 8.0
+"""A call with its retries (DESIGN §8.15)."""
+
+
 class Connection(Protocol):
     """The way to the APIs."""
 
@@ -45,15 +49,15 @@ class Session:
         return self.loaded.environment(name, "ENV")
 
     @contextmanager
-    def connection(self, deadline_s: float) -> Iterator[Connection]:
-        """The way to the APIs for as long as the block lasts; `deadline_s` is for each call."""
+    def connection(self) -> Iterator[Connection]:
+        """The way to the APIs for as long as the block lasts."""
         if self.options.simulate:
             from brconsole.cli.simulated import SimulatedConnection
 
-            with SimulatedConnection(self.options.simulation, deadline_s) as simulated:
+            with SimulatedConnection(self.options.simulation, CALL_DEADLINE_S) as simulated:
                 yield simulated
         else:
-            yield FixedConnection(*self._endpoints(), deadline_s)
+            yield FixedConnection(*self._endpoints(), CALL_DEADLINE_S)
 
     def _endpoints(self) -> tuple[str | None, str | None]:
         """The gRPC and the HTTP endpoint in place of Google's, checked before anything is imported for them."""

@@ -17,11 +17,20 @@ from brconsole.domain.health import failed_sources, judge
 
 if TYPE_CHECKING:
     from brconsole.operations.observe import Observer
+    from brconsole.wiring import ConnectionOptions
 
-CALL_DEADLINE_S = 8.0
-"""A call with its retries (DESIGN §8.15)."""
 STATUS_DEADLINE_S = 15.0
 """All calls of one status together."""
+
+
+async def ready(connection: Connection) -> ConnectionOptions:
+    """Where the APIs are. While a simulation comes up, what will be needed is imported."""
+    from brconsole.wiring import preload
+
+    if connection.simulated:
+        options, _ = await asyncio.gather(asyncio.to_thread(connection.options), asyncio.to_thread(preload))
+        return options
+    return connection.options()
 
 
 @asynccontextmanager
@@ -32,7 +41,7 @@ async def observing(
     from brconsole.operations.observe import Observer
     from brconsole.wiring import open_cloud
 
-    options = await asyncio.to_thread(connection.options)
+    options = await ready(connection)
     async with open_cloud(environment, options) as (cloud, clock):
         yield Observer(environment, cloud, clock, publish=publish, jitter=random.Random())
 

@@ -29,13 +29,14 @@ def status(ctx: click.Context, environment: str | None, as_json: bool, plain: bo
         raise MisuseError("--json and --plain are two forms of the same; use one of the two.")
     session = begin(ctx)
     chosen = session.environment(environment)
-    with session.connection(snapshot.CALL_DEADLINE_S) as connection:
+    with session.connection() as connection:
         fleet = asyncio.run(snapshot.observe_once(chosen, connection))
     snapshot.known_service(fleet, service)
     if as_json:
         from brconsole.cli import documents
 
         output.write_json(documents.status(fleet, service))
+        snapshot.tell_failures(fleet)
     elif plain:
         from brconsole.cli import status_plain
 
@@ -45,5 +46,4 @@ def status(ctx: click.Context, environment: str | None, as_json: bool, plain: bo
 
         shown = terminal.standard_output(os.environ, session.options.no_color)
         output.write(status_table.render(fleet, shown, service))
-    snapshot.tell_failures(fleet)
     return snapshot.exit_code(fleet)

@@ -24,7 +24,9 @@ _SIGNS = {
 def render(fleet: Fleet, terminal: Terminal) -> str:
     """Time, health, load, errors, burn, queues, spend, alerts, and why."""
     report = judge(fleet)
-    glyph, colour = _SIGNS[report.health]
+    missing = failed_sources(fleet)
+    partly = report.health is Health.HEALTHY and bool(missing)
+    glyph, colour = (glyphs.PARTIAL, "33") if partly else _SIGNS[report.health]
     health = f"{glyph} {report.health.value}"
     if terminal.colour:
         health = f"\x1b[{colour}m{health}\x1b[0m"

@@ -17,7 +17,7 @@ from brconsole.domain import rates
 from brconsole.domain.alert import AlertReport, AlertState
 from brconsole.domain.fleet import Fleet, Health
 from brconsole.domain.freshness import Reading, SourceState
-from brconsole.domain.health import judge
+from brconsole.domain.health import failed_sources, judge
 from brconsole.domain.queue import QueueReport, QueueStatus
 from brconsole.domain.service import Service
 from brconsole.domain.slo import BURN_WINDOWS, SloReport, SloStatus
@@ -94,7 +94,13 @@ def _parts(fleet: Fleet, only: str | None, width: int) -> Iterator[RenderableTyp
     yield _head(fleet)
     report = judge(fleet)
     glyph, style = HEALTH_SIGNS[report.health]
-    yield Text.assemble((f"{glyph} {report.health.value}", style))
+    missing = failed_sources(fleet)
+    if report.health is Health.HEALTHY and missing:
+        yield Text(
+            f"{glyphs.PARTIAL} {report.health.value} as far as is known; {len(missing)} sources were not read", _WARN
+        )
+    else:
+        yield Text(f"{glyph} {report.health.value}", style)
     for reason in report.reasons:
         yield Padding(Text(clean(reason, _LONGEST)), (0, 0, 0, 2))
     yield from _section("Services", fleet.services, lambda value: _services(fleet, value, only, width >= _WIDTH_OF_ALL))
@@ -127,10 +133,7 @@ def _section(
     if reading.value is not None:
         yield from (Padding(part, (0, 0, 0, 2)) for part in draw(reading.value))
     else:
-        yield Padding(
-            Text(f"{glyphs.UNKNOWN} not known: {clean(reading.error or 'no answer yet', _LONGEST)}", _WARN),
-            (0, 0, 0, 2),
-        )
+        yield Padding(Text(f"{glyphs.UNKNOWN} not known, see Sources", _WARN), (0, 0, 0, 2))
 
 
 def _services(
@@ -217,9 +220,10 @@ def _slos(slos: Sequence[SloReport], now: datetime | None, only: str | None) -> 
 def _slo(report: SloReport, now: datetime | None) -> tuple[Text, ...]:
     glyph, style = _SLO_SIGNS[report.status]
     objective = report.objective
+    name = clean(objective.name.removeprefix(f"{objective.service}-"), 30)
     return (
         Text(glyph, style),
-        Text(f"{clean(objective.service, 30)} {clean(objective.name, 30)} {objective.goal * 100:g} %"),
+        Text(f"{clean(objective.service, 30)} {name} {objective.goal * 100:g} %"),
         Text(formats.whole_percent(report.budget_remaining_ratio), style),
         *(Text(formats.burn(report.burn.get(window))) for window in BURN_WINDOWS),
         Text(formats.NOTHING if report.exhausts_at is None else formats.moment(report.exhausts_at, now)),
@@ -242,8 +246,15 @@ def _queue(queue: QueueReport) -> tuple[Text, ...]:
         Text(formats.count(queue.depth), style if queue.status is not QueueStatus.OK else ""),
         Text(formats.duration(queue.oldest_age_s)),
         Text(formats.rate(queue.arrivals_per_s)),
-        Text(formats.NOTHING if queue.drain_eta_s is None else formats.duration(queue.drain_eta_s)),
+        Text(_drained(queue)),
     )
+
+
+def _drained(queue: QueueReport) -> str:
+    if queue.drain_eta_s is not None:
+        return formats.duration(queue.drain_eta_s)
+    known = queue.arrivals_per_s is not None and queue.completions_per_s is not None
+    return "not falling" if known else formats.UNKNOWN
 
 
 def _spend(spend: SpendReport, as_of: datetime | None, now: datetime | None) -> Iterator[RenderableType]:

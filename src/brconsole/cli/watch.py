@@ -40,7 +40,7 @@ def watch(ctx: click.Context, environment: str | None, as_json: bool, interval_s
     session = begin(ctx)
     chosen = session.environment(environment)
     show = _json if as_json else _line(terminal.standard_output(os.environ, session.options.no_color))
-    with session.connection(snapshot.CALL_DEADLINE_S) as connection:
+    with session.connection() as connection:
         last = asyncio.run(_followed(chosen, connection, show, interval_s, count))
     return snapshot.exit_code(last)
 
