@@ -18,6 +18,7 @@ from fakes import CLOSED, START, Clock, Ports, Timing, environment, objective, s
 
 from brconsole.domain.fleet import Fleet
 from brconsole.domain.freshness import SourceState
+from brconsole.domain.service import Service
 from brconsole.domain.traffic import TrafficTarget
 from brconsole.operations.observe import Observer
 from brconsole.operations.ports import FailureKind, SourceFailure
@@ -269,6 +270,21 @@ async def test_at_any_speed_a_source_is_left_alone_for_a_real_second() -> None:
         assert bench.fleet.sources["services"].cadence_s == 3600
 
 
+async def test_in_a_fast_simulation_data_is_not_stale_for_the_time_a_call_takes() -> None:
+    bench = Bench(speed=60)
+    answer = bench.ports.services
+
+    async def slowly() -> tuple[Service, ...]:
+        await bench.timing.sleep(5)
+        return await answer()
+
+    bench.ports.services = slowly  # type: ignore[method-assign]
+    async with bench.running():
+        await bench.timing.advance(30)
+        assert bench.fleet.services.age_s(bench.fleet.now) >= 300
+        assert bench.fleet.state("services") is SourceState.LIVE
+
+
 async def test_cadence_runs_in_service_time() -> None:
     async with Bench(speed=10).running() as bench:
         assert (await bench.calls_in(60))["services"] == pytest.approx(20, abs=2)
@@ -284,7 +300,7 @@ async def test_a_failing_source_keeps_its_last_value_with_its_age_and_recovers_b
         before = bench.fleet.reading(source)
         assert before.known
         bench.ports.failing[method] = unavailable()
-        await bench.timing.advance(4000)
+        await bench.timing.advance(4000 if source == "spend" else 700)
         failing = bench.fleet.reading(source)
         assert failing.known
         assert "connection refused" in (failing.error or "")

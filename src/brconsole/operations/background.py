@@ -85,10 +85,6 @@ def _at_the_end(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> Non
     _log.debug("after the end: %s", context.get("message"))
 
 
-SHARED = FeedThread()
-"""The thread of a console's feeds."""
-
-
 class BackgroundFeed:
     """One environment, followed on the feeds' thread (a `Feed`)."""
 
@@ -96,7 +92,7 @@ class BackgroundFeed:
         self,
         environment: Environment,
         open_cloud: OpenCloud,
-        thread: FeedThread = SHARED,
+        thread: FeedThread,
         *,
         jitter: random.Random | None = None,
         timing: Timing | None = None,

@@ -53,6 +53,7 @@ class _Schedule:
 
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     started: float = float("-inf")
+    took_s: float = 0.0
     failures: int = 0
     retry_at: float = 0.0
     not_before: float = 0.0
@@ -178,7 +179,7 @@ class Observer:
             slos=slos,
             alerts=alerts.compose(read("conditions", empty), spend),
             watched=self._watched_service,
-            sources=sources.infos(listed, LEAST_CADENCE_S * speed),
+            sources=sources.infos(listed, lambda name: speed * max(LEAST_CADENCE_S, self._schedules[name].took_s)),
             api_use=self._cloud.meter.use(),
             series_per_day=self._series_per_day(now),
             **plain,
@@ -240,6 +241,7 @@ class Observer:
             return
         schedule = self._schedules[source.name]
         schedule.failures, schedule.not_before = 0, 0.0
+        schedule.took_s = self._timing.monotonic() - schedule.started
         self._not_configured.discard(source.name)
         reading: Reading[Any] = Reading(answer.value, answer.as_of)
         if source.name == "services":

@@ -145,16 +145,20 @@ def expected(environment: Environment) -> tuple[str, ...]:
     return tuple(name for name in RHYTHMS if name != "latency_by_revision" and (spend or name != "spend"))
 
 
-def infos(names: Iterable[str], least_cadence_s: float = 0.0) -> dict[str, SourceInfo]:
+def infos(names: Iterable[str], least_cadence_s: Callable[[str], float] = lambda _: 0.0) -> dict[str, SourceInfo]:
     """What a face shows of sources: one entry a reading of the fleet.
 
-    `least_cadence_s` is a second of real time in service time, which no loop undercuts (DESIGN §8.16).
+    `least_cadence_s` tells below which cadence a source's loop cannot go, in service time: a second of real time
+    (DESIGN §8.16), or as long as the source takes to answer. In a fast simulation that is longer than what is wished
+    for, and data is not stale for it.
     """
     listed: dict[str, SourceInfo] = {}
     for name in names:
         if name not in HOUSEKEEPING:
             shown, rhythm = PART_OF.get(name, name), RHYTHMS[name]
-            listed[shown] = SourceInfo(shown, rhythm.api, max(rhythm.idle_s, least_cadence_s), rhythm.lag_s)
+            before_s = listed[shown].cadence_s if shown in listed else 0.0
+            cadence_s = max(rhythm.idle_s, least_cadence_s(name), before_s)
+            listed[shown] = SourceInfo(shown, rhythm.api, cadence_s, rhythm.lag_s)
     return listed
 
 
