@@ -158,6 +158,8 @@ def test_the_filter_does_not_match(text):
         ('ip_in_net(jsonPayload.ip, "10.0.0.0/8")', "Unsupported function 'ip_in_net'"),
         ("labels.a=b ; labels.c=d", "token ';'"),
         ("a" * (MAX_LENGTH + 1), "longer than 20000"),
+        ("(" * 5000 + "a" + ")" * 5000, "nested deeper than 50"),
+        ("NOT " * 4000 + "a", "nested deeper than 50"),
     ],
 )
 def test_what_is_not_understood_is_refused_and_never_ignored(text, says):

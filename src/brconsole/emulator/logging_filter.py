@@ -29,6 +29,9 @@ Test = Callable[[Entry], bool]
 MAX_LENGTH = 20_000
 """Characters of a filter (facts §7)."""
 
+MAX_DEPTH = 50
+"""Parentheses and negations inside of each other."""
+
 SEVERITIES: Mapping[str, int] = {
     "DEFAULT": 0,
     "DEBUG": 100,
@@ -109,6 +112,7 @@ class _Parser:
         self._bounds = _Bounds()
         # Only a term that every match must fulfil narrows the time range.
         self._optional = 0
+        self._depth = 0
 
     def parse(self) -> LogFilter:
         test: Test = _everything
@@ -177,16 +181,25 @@ class _Parser:
             negated = True
         if not negated:
             return self._group(leaf)
+        self._deeper()
         self._optional += 1
         test = self._not(leaf)
         self._optional -= 1
+        self._depth -= 1
         return lambda entry: not test(entry)
+
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise invalid_argument(f"The filter is nested deeper than {MAX_DEPTH}.", "filter")
 
     def _group(self, leaf: Callable[[], Test]) -> Test:
         if self._peek().kind != "open":
             return leaf()
         self._at += 1
+        self._deeper()
         test = self._all_of(leaf)
+        self._depth -= 1
         self._expect("close")
         return test
 
