@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Run `brconsole` with the arguments of this process and end it with the command's exit status."""
     try:
         from brconsole.cli.entry import run

@@ -51,6 +51,8 @@ def console(ctx: click.Context, environment: str | None, rest: tuple[str, ...]) 
 
         app = BrconsoleApp(composed)
         app.run()
+    if app.failure is not None:
+        raise app.failure
     return app.return_code or exit_codes.DONE
 
 

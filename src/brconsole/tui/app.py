@@ -122,6 +122,15 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         """Leave nothing running."""
         self._stop_feeds()
 
+    @property
+    def failure(self) -> Exception | None:
+        """What ended the application, where that was an error; whoever opened it tells the person."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        """Close after an error without the toolkit's traceback, which nobody at three in the morning can use."""
+        self._close_messages_no_wait()
+
     def action_ask_to_quit(self) -> None:
         """ctrl+c: say how to leave; a second one leaves."""
         now = self._loop_time()
