@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from brconsole.gcp.apis import TEST_PROJECT_PERMISSIONS, TEST_RUN_PERMISSIONS, role_for
+from brconsole.gcp.apis import FIND_CREDENTIALS, TEST_PROJECT_PERMISSIONS, TEST_RUN_PERMISSIONS, role_for
 from brconsole.gcp.bigquery import SpendReader
 from brconsole.gcp.budgets import BudgetReader
 from brconsole.gcp.caller import Caller, parsed
@@ -68,8 +68,9 @@ class AccessReader:
 
     async def identity(self) -> str:
         """See Access."""
-        async with self._caller.call(TEST_PROJECT_PERMISSIONS, "Application Default Credentials"):
-            return await self._caller.connection.identity()
+        with self._caller.reading(FIND_CREDENTIALS, FIND_CREDENTIALS.name):
+            async with asyncio.timeout(self._caller.deadline_s):
+                return await self._caller.connection.identity()
 
     async def permissions(self) -> tuple[PermissionCheck, ...]:
         """See Access. What could not be asked is unknown with its reason, and hides nothing else."""

@@ -45,6 +45,7 @@ PROJECTS = Api(
     "cloudresourcemanager.googleapis.com/project_v3_get_requests",
     300,
 )
+LOGIN = Api("Google login", "accounts.google.com", "", 0)  # never called by the console itself: google.auth does
 BIGQUERY = Api("BigQuery", "bigquery.googleapis.com", "bigquery.googleapis.com/quota/query/count", 100)
 
 
@@ -68,6 +69,7 @@ LIST_LOG_ENTRIES = Method(LOGGING, "ListLogEntries", "logging.logEntries.list")
 LIST_BUDGETS = Method(BUDGETS, "ListBudgets", "billing.budgets.list")
 GET_PROJECT = Method(PROJECTS, "GetProject", "resourcemanager.projects.get")
 TEST_PROJECT_PERMISSIONS = Method(PROJECTS, "TestIamPermissions")
+FIND_CREDENTIALS = Method(LOGIN, "Application Default Credentials")
 QUERY = Method(BIGQUERY, "jobs.query", "bigquery.jobs.create")
 
 ROLES: Mapping[str, str] = {

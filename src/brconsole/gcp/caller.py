@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 DEADLINE_S = 8.0
 """For a call with its retries and pages (DESIGN §8.15), in real seconds."""
 _RETRY_SHARE = 0.5
-"""Retries end early enough for the cause, not the deadline, to be what is reported."""
+_LONGEST_RETRY_S = 2.0
+"""Retries are for a hiccup. They end early enough for the cause, not the deadline, to be what is reported, and the
+poller asks again anyway."""
 
 _HTTP_UNAVAILABLE = (502, 503)
 
@@ -57,7 +59,11 @@ class Call:
     def retry(self) -> AsyncRetry:
         """Google's own retry, on UNAVAILABLE only: every method called here reads and can be repeated."""
         return AsyncRetry(
-            predicate=_is_unavailable, initial=0.2, maximum=2.0, multiplier=2.0, timeout=self.left_s * _RETRY_SHARE
+            predicate=_is_unavailable,
+            initial=0.2,
+            maximum=1.0,
+            multiplier=2.0,
+            timeout=min(_LONGEST_RETRY_S, self.left_s * _RETRY_SHARE),
         )
 
     @property
@@ -94,15 +100,15 @@ class Caller:
         self.connection = connection
         self.quota = quota
         self._project = project
-        self._deadline_s = deadline_s
+        self.deadline_s = deadline_s
 
     @asynccontextmanager
     async def call(self, method: Method, resource: str) -> AsyncIterator[Call]:
         """The scope of one call. Whatever goes wrong in it, reading the reply included, leaves it as SourceFailure."""
-        ends = asyncio.get_running_loop().time() + self._deadline_s
+        ends = asyncio.get_running_loop().time() + self.deadline_s
         try:
             async with asyncio.timeout_at(ends):
-                await self.quota.acquire(method.api, self._deadline_s)
+                await self.quota.acquire(method.api, self.deadline_s)
                 self.quota.called(method.api)
                 yield Call(self, method, ends)
         except errors.CAUGHT as error:
@@ -120,7 +126,7 @@ class Caller:
 
     def _failure(self, error: Exception, method: Method, resource: str) -> Exception:
         situation = errors.Situation(
-            method, resource, self.connection.address(method.api), self._deadline_s, self._project
+            method, resource, self.connection.address(method.api), self.deadline_s, self._project
         )
         return errors.failure(error, situation)
 

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from brconsole.gcp.http import http_client
 from brconsole.operations.ports import FailureKind, SourceFailure
 
 if TYPE_CHECKING:
@@ -132,10 +133,7 @@ class ServiceClock:
             self._skew_s = None
 
     async def _get(self, url: str) -> httpx.Response:
-        import httpx
-
-        options: dict[str, Any] = {"timeout": self._deadline_s, "trust_env": self._base is None}
-        async with httpx.AsyncClient(**options) as client:
+        async with http_client(url, plain=self._base is not None) as client:
             return await client.get(url)
 
     def _note_skew(self, response: httpx.Response) -> None:

@@ -13,6 +13,7 @@ import grpc.aio
 
 from brconsole.gcp.apis import BIGQUERY, Api
 from brconsole.gcp.endpoint import Endpoint
+from brconsole.gcp.http import http_client
 
 if TYPE_CHECKING:
     import httpx
@@ -86,7 +87,7 @@ class PlainConnection:
     async def http(self) -> httpx.AsyncClient:
         """See Connection."""
         if self._http is None:
-            self._http = _http_client(f"http://{self._http_endpoint}", trust_env=False)
+            self._http = http_client(f"http://{self._http_endpoint}", plain=True)
         return self._http
 
     async def authorization(self) -> dict[str, str]:
@@ -137,7 +138,7 @@ class GoogleConnection:
     async def http(self) -> httpx.AsyncClient:
         """See Connection."""
         if self._http is None:
-            self._http = _http_client(f"https://{BIGQUERY.host}", trust_env=True)
+            self._http = http_client(f"https://{BIGQUERY.host}", plain=False)
         return self._http
 
     async def authorization(self) -> dict[str, str]:
@@ -213,10 +214,3 @@ def _secure_channel(host: str, credentials: Credentials) -> grpc.aio.Channel:
 def _client_on(kind: type[ClientT], channel: grpc.aio.Channel) -> ClientT:
     transport = kind.get_transport_class("grpc_asyncio")  # type: ignore[attr-defined]
     return kind(transport=transport(channel=channel))  # type: ignore[call-arg]
-
-
-def _http_client(base: str, *, trust_env: bool) -> httpx.AsyncClient:
-    import httpx
-
-    # Every call stands under the caller's own deadline, which covers connecting, retries and pages together.
-    return httpx.AsyncClient(base_url=base, timeout=None, trust_env=trust_env)

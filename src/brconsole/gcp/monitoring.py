@@ -24,7 +24,10 @@ from brconsole.gcp.filters import all_of, equals
 from brconsole.gcp.grid import Grid
 from brconsole.operations.ports import FailureKind, SourceFailure
 
-_RUN = "run.googleapis.com"
+_REQUESTS = "run.googleapis.com/request_count"
+_LATENCIES = "run.googleapis.com/request_latencies"
+_STARTUPS = "run.googleapis.com/container/startup_latencies"
+_INSTANCES = "run.googleapis.com/container/instance_count"
 _QUEUE_DEPTH = QueueSettings().metric
 _QUEUE_AGE = "custom.googleapis.com/arq/oldest_age"
 _JOBS = "custom.googleapis.com/arq/jobs"
@@ -119,6 +122,7 @@ class MetricsReader:
         self._caller = caller
         self._series = series
         self._region = environment.region
+        self._in_region = (equals("resource.type", "cloud_run_revision"), equals(_LOCATION, environment.region))
         self._now = now
         self._depth_metrics = sorted({_QUEUE_DEPTH, *(queue.metric for queue in environment.queues.values())})
 
@@ -126,8 +130,9 @@ class MetricsReader:
         """See Metrics. A minute without a point is 0 up to the newest point of the whole answer, unknown after it."""
         window = Grid(end, window_s, period_s)
         aggregation = Aggregation(period_s, "ALIGN_DELTA", "REDUCE_SUM", (_SERVICE, _REVISION, _CLASS))
-        messages = await self._read(self._run_filter("request_count"), window, aggregation, "request_count")
-        with self._caller.reading(LIST_TIME_SERIES, f"{self._series.name} request_count"):
+        filter_ = all_of(equals("metric.type", _REQUESTS), *self._in_region)
+        messages = await self._read(filter_, window, aggregation, _REQUESTS)
+        with self._caller.reading(LIST_TIME_SERIES, f"{self._series.name} {_REQUESTS}"):
             rows = [(message, window.values(message)) for message in messages]
             newest = grid.newest_known(values for _, values in rows)
             empty = grid.with_zeros([None] * window.length, newest)
@@ -147,27 +152,25 @@ class MetricsReader:
     async def latency_p95(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
         """See Metrics."""
         aggregation = Aggregation(period_s, "ALIGN_DELTA", "REDUCE_PERCENTILE_95", (_SERVICE,))
-        return await self._gauges(self._run_filter("request_latencies"), Grid(end, window_s, period_s), aggregation)
+        return await self._gauges(_LATENCIES, Grid(end, window_s, period_s), aggregation, self._in_region)
 
     async def latency_p95_by_revision(
         self, service: str, end: datetime, window_s: int, period_s: int
     ) -> Mapping[str, Series]:
         """See Metrics."""
-        filter_ = self._run_filter("request_latencies", equals(_SERVICE, service))
         aggregation = Aggregation(period_s, "ALIGN_DELTA", "REDUCE_PERCENTILE_95", (_REVISION,))
-        return await self._gauges(filter_, Grid(end, window_s, period_s), aggregation)
+        terms = (*self._in_region, equals(_SERVICE, service))
+        return await self._gauges(_LATENCIES, Grid(end, window_s, period_s), aggregation, terms)
 
     async def cold_start_p95(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
         """See Metrics."""
         aggregation = Aggregation(period_s, "ALIGN_DELTA", "REDUCE_PERCENTILE_95", (_SERVICE,))
-        filter_ = self._run_filter("container/startup_latencies")
-        return await self._gauges(filter_, Grid(end, window_s, period_s), aggregation)
+        return await self._gauges(_STARTUPS, Grid(end, window_s, period_s), aggregation, self._in_region)
 
     async def instances(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
         """See Metrics."""
         aggregation = Aggregation(period_s, "ALIGN_MEAN", "REDUCE_SUM", (_SERVICE,))
-        filter_ = self._run_filter("container/instance_count")
-        return await self._gauges(filter_, Grid(end, window_s, period_s), aggregation)
+        return await self._gauges(_INSTANCES, Grid(end, window_s, period_s), aggregation, self._in_region)
 
     async def queue_depth(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
         """See Metrics. Every task of a worker reports the same queue, so the greatest report stands, not their sum."""
@@ -175,13 +178,13 @@ class MetricsReader:
         aggregation = Aggregation(period_s, "ALIGN_MEAN", "REDUCE_MAX", (_QUEUE,))
         depths: dict[str, Series] = {}
         for metric in self._depth_metrics:
-            depths.update(await self._gauges(all_of(equals("metric.type", metric)), window, aggregation))
+            depths.update(await self._gauges(metric, window, aggregation))
         return depths
 
     async def queue_oldest_age_s(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
         """See Metrics."""
         aggregation = Aggregation(period_s, "ALIGN_MAX", "REDUCE_MAX", (_QUEUE,))
-        return await self._gauges(all_of(equals("metric.type", _QUEUE_AGE)), Grid(end, window_s, period_s), aggregation)
+        return await self._gauges(_QUEUE_AGE, Grid(end, window_s, period_s), aggregation)
 
     async def jobs_finished(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
         """See Metrics. An interval without a point is 0 up to the newest point of the whole answer, unknown after
@@ -189,7 +192,7 @@ class MetricsReader:
         """
         window = Grid(end, window_s, period_s)
         aggregation = Aggregation(period_s, "ALIGN_DELTA", "REDUCE_SUM", (_QUEUE,))
-        found = await self._gauges(all_of(equals("metric.type", _JOBS)), window, aggregation)
+        found = await self._gauges(_JOBS, window, aggregation)
         newest = grid.newest_known(list(series.values) for series in found.values())
         return {
             queue: window.series(grid.with_zeros(list(series.values), newest), series.labels)
@@ -254,23 +257,17 @@ class MetricsReader:
         self._caller.quota.learn(limits)
         return limits
 
-    def _run_filter(self, metric: str, *terms: str) -> str:
-        return all_of(
-            equals("metric.type", f"{_RUN}/{metric}"),
-            equals("resource.type", "cloud_run_revision"),
-            equals(_LOCATION, self._region),
-            *terms,
-        )
-
     async def _read(self, filter_: str, window: Grid, aggregation: Aggregation, resource: str) -> list[Any]:
         return await self._series.read(filter_, window.end, window.window_s, aggregation, resource)
 
-    async def _gauges(self, filter_: str, window: Grid, aggregation: Aggregation) -> Mapping[str, Series]:
-        """Series by the value of the one label they are grouped by."""
+    async def _gauges(
+        self, metric: str, window: Grid, aggregation: Aggregation, terms: Sequence[str] = ()
+    ) -> Mapping[str, Series]:
+        """Series of a metric by the value of the one label they are grouped by."""
         label = aggregation.group_by[0].rpartition(".")[2]
-        resource = filter_.split('"')[1]
-        messages = await self._read(filter_, window, aggregation, resource)
-        with self._caller.reading(LIST_TIME_SERIES, f"{self._series.name} {resource}"):
+        filter_ = all_of(equals("metric.type", metric), *terms)
+        messages = await self._read(filter_, window, aggregation, metric)
+        with self._caller.reading(LIST_TIME_SERIES, f"{self._series.name} {metric}"):
             rows = [(grid.labels(message).get(label, ""), window.values(message)) for message in messages]
         return {name: window.series(values, {label: name}) for name, values in rows if name}
 
