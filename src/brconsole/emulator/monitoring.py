@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
@@ -344,10 +345,9 @@ def _pinned(page_token: str, now: float) -> tuple[float, str]:
     if not page_token:
         return math.floor(now * 1000) / 1000, ""
     moment, _, token = page_token.partition(".")
-    try:
-        return int(moment, 16) / 1000, token
-    except ValueError:
+    if not token or not re.fullmatch(r"[0-9a-f]{1,16}", moment):
         return now, page_token  # not one of ours: refused as a list position
+    return int(moment, 16) / 1000, token
 
 
 def _headers(response: Any, series: Sequence[RawSeries], offset: int, size: int) -> int:
