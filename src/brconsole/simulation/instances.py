@@ -13,7 +13,7 @@ from brconsole.simulation.noise import poisson, stream, uniform, uniforms
 from brconsole.simulation.timeline import Timeline
 
 _MOOD_S = 600
-_CHURN_PER_INSTANCE_MIN = 0.012
+_CHURN_PER_INSTANCE_MIN = 0.06
 _LONGEST_START = 31
 """Index of the bound (3.9 s) under which every start of a healthy container ends."""
 
