@@ -7,14 +7,15 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 
 from brconsole.domain.fleet import Fleet
-from brconsole.tui.actions import Action, working_in
+from brconsole.tui.actions import Action
 from brconsole.tui.console import Console
+from brconsole.tui.host import Host
 from brconsole.tui.glyphs import ascii_only, to_ascii
 from brconsole.tui.keymap import resolve
 from brconsole.tui.messages import FleetObserved
@@ -25,7 +26,6 @@ from brconsole.tui.themes import Palette, toolkit_theme
 
 if TYPE_CHECKING:
     from textual.command import Provider
-    from textual.screen import Screen
 
     from brconsole.tui.screens.base import BoardScreen
     from brconsole.tui.screens.fleet import FleetView
@@ -52,7 +52,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
     def __init__(self, console: Console) -> None:
         super().__init__()
-        self.console_settings = console
+        self.settings = console
         self.ascii_only = ascii_only(os.environ, getattr(sys.__stdout__, "encoding", None))
         self.keys = resolve(console.keymap)
         self.models = {
@@ -73,21 +73,21 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         self._unsubscribe: list[Callable[[], None]] = []
         self._followed: set[str] = set()
         self._last: tuple[str, str | None, str | None] | None = None
-        self._current: tuple[str, str | None, str | None] = ("wall", None, None)
+        start = console.start if console.start in self.models else None
+        self._current: tuple[str, str | None, str | None] = ("wall" if start is None else "fleet", start, None)
+        self._base = self._screen_for(*self._current)
+        self._overlay: BoardScreen | None = None
         self._asked_to_quit_at = -1e9
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
-    def get_default_screen(self) -> Screen[None]:
-        """The wall, or the environment it was started with."""
-        start = self.console_settings.start
-        if start is not None and start in self.models:
-            self._current = ("fleet", start, None)
-        return self._screen_for(*self._current)
+    def get_default_screen(self) -> Host:
+        """The host of all screens."""
+        return Host()
 
     def on_mount(self) -> None:
         """After the first paint, begin to look."""
-        for name, feed in self.console_settings.feeds.items():
+        for name, feed in self.settings.feeds.items():
             self._unsubscribe.append(feed.subscribe(self._observer(name)))
         self.call_after_refresh(self._begin)
         with suppress(ValueError, RuntimeError, AttributeError):  # not the main thread, or no such signal here
@@ -115,7 +115,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             end()
         self._unsubscribe.clear()
         for name in self._followed:
-            self.console_settings.feeds[name].stop()
+            self.settings.feeds[name].stop()
         self._followed.clear()
 
     def on_unmount(self) -> None:
@@ -153,35 +153,50 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         if model is None:
             return
         model.observe(message.fleet)
-        for screen in self._boards():
-            screen.fleet_observed(message.environment)
+        self.repaint()
 
     def _tick(self) -> None:
         for name, model in self.models.items():
-            feed = self.console_settings.feeds.get(name)
+            feed = self.settings.feeds.get(name)
             if feed is not None:
                 model.now = feed.now() or model.now
-        for screen in self._boards():
-            screen.repaint()
+        self.repaint()
 
-    def _boards(self) -> Sequence[BoardScreen]:
-        from brconsole.tui.screens.base import BoardScreen
+    @property
+    def front(self) -> BoardScreen:
+        """The screen that is shown: help and the theme picker lie over the others."""
+        return self._overlay or self._base
 
-        top = self.screen
-        return [top] if isinstance(top, BoardScreen) else [screen for screen in self.screen_stack[:1] if isinstance(screen, BoardScreen)]
+    def _host(self) -> Host:
+        return cast("Host", self.screen_stack[0])
+
+    def repaint(self) -> None:
+        """Show what changed on the screen in front."""
+        if self.screen_stack and (board := self._host().board) is not None:
+            board.repaint()
+
+    def open(self, overlay: BoardScreen) -> None:
+        """Show a screen over the present one."""
+        self._overlay = overlay
+        self.repaint()
+
+    def close(self) -> None:
+        """Show the screen below again."""
+        self._overlay = None
+        self.repaint()
 
     def simulated(self, model: FleetModel | None = None) -> bool:
         """Whether what is shown is a simulation."""
-        return self.console_settings.simulated or (model is not None and model.fleet.simulated)
+        return self.settings.simulated or (model is not None and model.fleet.simulated)
 
     def _follow(self, view: tuple[str, str | None, str | None]) -> None:
         """Run the feeds that the view shows, and only those."""
         kind, environment, service = view
-        wanted = set(self.console_settings.feeds) if kind == "wall" else {environment} & set(self.console_settings.feeds)
+        wanted = set(self.settings.feeds) if kind == "wall" else {environment} & set(self.settings.feeds)
         for name in self._followed - wanted:
-            self.console_settings.feeds[name].stop()
+            self.settings.feeds[name].stop()
         for name in wanted:
-            feed = self.console_settings.feeds[name]  # type: ignore[index]
+            feed = self.settings.feeds[name]  # type: ignore[index]
             feed.start()
             feed.watch(service if name == environment else None)
         self._followed = {name for name in wanted if name is not None}
@@ -192,14 +207,14 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         if kind == "fleet" and environment is not None:
             from brconsole.tui.screens.fleet import FleetScreen
 
-            return FleetScreen(self.models[environment], self.view_of(environment))
+            return FleetScreen(self, self.models[environment], self.view_of(environment))
         if kind == "service" and environment is not None and service is not None:
             from brconsole.tui.screens.service import ServiceScreen
 
-            return ServiceScreen(self.models[environment], self.view_of(environment), service)
+            return ServiceScreen(self, self.models[environment], self.view_of(environment), service)
         from brconsole.tui.screens.wall import WallScreen
 
-        return WallScreen(tuple(self.models.values()))
+        return WallScreen(self, tuple(self.models.values()))
 
     def view_of(self, environment: str) -> FleetView:
         """How the person looks at a fleet."""
@@ -210,13 +225,12 @@ class BrconsoleApp(App[None], inherit_bindings=False):
     def go(self, kind: str, environment: str | None = None, service: str | None = None) -> None:
         """Show another view."""
         wanted = (kind, environment, service)
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-        if wanted == self._current:
-            return
-        self._last, self._current = self._current, wanted
-        self.switch_screen(self._screen_for(*wanted))
-        self._follow(wanted)
+        self._overlay = None
+        if wanted != self._current:
+            self._last, self._current = self._current, wanted
+            self._base = self._screen_for(*wanted)
+            self._follow(wanted)
+        self.repaint()
 
     def open_service(self, model: FleetModel, service: str) -> None:
         """Show the page of a service."""
@@ -229,29 +243,19 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
     # -- actions ------------------------------------------------------------------------------------------------------
 
-    def action_of(self, key: str, actions: Sequence[Action]) -> str | None:
-        """The action that a key means among those that work here."""
-        return next((action.id for action in actions if key in action.keys), None)
-
-    def action_act(self, action_id: str, key: str = "", argument: str = "") -> None:
+    def act(self, action_id: str, key: str = "", argument: str = "") -> None:
         """Do what the registry calls `action_id`: key, footer, `:` and palette all come here."""
-        name = action_id.replace(".", "_")
-        target = self.screen
-        own = getattr(target, f"do_{name}", None) or getattr(self.screen_stack[0], f"do_{name}", None)
-        if handler := getattr(self, f"do_{name}", None):
+        name = f"do_{action_id.replace('.', '_')}"
+        if handler := getattr(self, name, None):
             handler(key, argument)
-        elif own is not None:
+        elif own := getattr(self.front, name, None) or getattr(self._base, name, None):
             own(key)
         else:
             self.say(f"{action_id} does not work here")
 
     def working(self) -> tuple[Action, ...]:
-        """The actions of the screen in front."""
-        from brconsole.tui.screens.base import BoardScreen
-
-        screen = self.screen if isinstance(self.screen, BoardScreen) else self.screen_stack[0]
-        scopes = screen.SCOPES if isinstance(screen, BoardScreen) else ()
-        return working_in(scopes, self.keys.actions)
+        """The actions of the screen, also while help lies over it."""
+        return self._base.actions()
 
     def do_app_quit(self, _key: str, _argument: str) -> None:
         """`app.quit`"""
@@ -259,12 +263,10 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
     def do_app_back(self, _key: str, _argument: str) -> None:
         """`app.back`: innermost first, and never out of the console."""
-        back: Callable[[], bool] | None = getattr(self.screen, "back", None)
-        undone = back is not None and back()
-        if len(self.screen_stack) > 1:
-            self.pop_screen()
+        if self.front.back():
             return
-        if undone:
+        if self._overlay is not None:
+            self.close()
             return
         kind, environment, _ = self._current
         if kind == "service":
@@ -296,15 +298,15 @@ class BrconsoleApp(App[None], inherit_bindings=False):
     def do_app_refresh(self, _key: str, _argument: str) -> None:
         """`app.refresh`"""
         for name in self._followed:
-            self.console_settings.feeds[name].refresh()
+            self.settings.feeds[name].refresh()
         self.say("asking every source again, within the quota", seconds=2)
 
     def do_app_help(self, _key: str, _argument: str) -> None:
         """`app.help`"""
         from brconsole.tui.screens.help import HelpScreen
 
-        if not isinstance(self.screen, HelpScreen):
-            self.push_screen(HelpScreen(self.working()))
+        if not isinstance(self._overlay, HelpScreen):
+            self.open(HelpScreen(self, self.working()))
 
     def do_app_palette(self, _key: str, _argument: str) -> None:
         """`app.palette`"""
@@ -314,13 +316,14 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         """`app.command`"""
         from brconsole.tui.widgets.prompt import Prompt
 
-        Prompt.ask(self, ":", "", self._ran, self.completions)
+        host = self._host()
+        host.ask(Prompt(":", "", self._ran, self.completions, done=host.answered))
 
     def do_list_filter(self, _key: str, argument: str) -> None:
         """`list.filter`: with words from the command line, else asked for."""
         from brconsole.tui.screens.fleet import FleetScreen
 
-        screen = self.screen_stack[0]
+        screen = self._base
         if not isinstance(screen, FleetScreen):
             self.say("filters work on the fleet")
         elif argument:
@@ -332,7 +335,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         """`fleet.sort`: by the column named, else the next one."""
         from brconsole.tui.screens.fleet import FleetScreen
 
-        screen = self.screen_stack[0]
+        screen = self._base
         if isinstance(screen, FleetScreen):
             screen.sort_by(argument) if argument else screen.sort_next()
 
@@ -341,7 +344,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         from brconsole.tui.screens.fleet import FleetScreen
 
         _, environment, _ = self._current
-        screen = self.screen_stack[0]
+        screen = self._base
         if argument and environment is not None:
             self.open_service(self.models[environment], argument)
         elif isinstance(screen, FleetScreen):
@@ -353,8 +356,8 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
         if argument:
             self.use_theme(argument)
-        elif not isinstance(self.screen, ThemePicker):
-            self.push_screen(ThemePicker())
+        elif not isinstance(self._overlay, ThemePicker):
+            self.open(ThemePicker(self))
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 
@@ -382,7 +385,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
         understood = understand(line, self.working(), self.names())
         if isinstance(understood, Command):
-            self.action_act(understood.action_id, "", understood.argument)
+            self.act(understood.action_id, "", understood.argument)
         elif understood is not None:
             self.say(understood.message, "warning")
 
@@ -391,9 +394,10 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         from brconsole.tui.screens.fleet import FleetScreen
         from brconsole.tui.widgets.prompt import Prompt
 
-        screen = self.screen_stack[0]
+        screen = self._base
         if isinstance(screen, FleetScreen):
-            Prompt.ask(self, "/", text, screen.set_filter, None, screen.set_filter)
+            host = self._host()
+            host.ask(Prompt("/", text, screen.set_filter, None, screen.set_filter, done=host.answered))
 
     def use_theme(self, name: str) -> None:
         """Show everything in another theme; without colour there is only one."""
@@ -408,8 +412,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
     def _use(self, theme: ThemeFile) -> None:
         self.palette = Palette(theme)
         self.theme = theme.name
-        for screen in self._boards():
-            screen.repaint()
+        self.repaint()
 
     def copy_text(self, text: str) -> None:
         """Copy by the terminal (OSC 52), which also reaches through ssh; some terminals refuse without a word."""

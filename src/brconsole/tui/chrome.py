@@ -103,6 +103,9 @@ def _assemble(left: Sequence[Part], right: Sequence[Part], width: int) -> Line:
         if total() <= width or part.rank <= 1:
             break
         chosen[id(part)] = EMPTY
+    for part in sorted(parts, key=lambda part: part.rank):  # what was shortened gets its room back where there is some
+        if chosen[id(part)] and width_of(part.line) - width_of(chosen[id(part)]) <= width - total():
+            chosen[id(part)] = part.line
 
     def side(members: Sequence[Part]) -> Line:
         pen = Pen()

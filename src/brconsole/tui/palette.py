@@ -32,7 +32,7 @@ class RegistryCommands(Provider):
 
     def _run(self, action_id: str, argument: str):  # type: ignore[no-untyped-def]
         app = cast("BrconsoleApp", self.app)
-        return lambda: app.action_act(action_id, "", argument)
+        return lambda: app.act(action_id, "", argument)
 
     def _every(self) -> Iterator[tuple[str, str, str, str]]:
         app = cast("BrconsoleApp", self.app)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from brconsole.domain.service import Change
 from brconsole.tui import formats
-from brconsole.tui.paint import Line, Pen, fit_middle, fit_text, pages, shown
+from brconsole.tui.paint import Line, Pen, fit_middle, fit_text, shown
 from brconsole.tui.state import FleetModel
 
 RECENT_S = 900
@@ -18,7 +18,7 @@ def lines(model: FleetModel, width: int, height: int) -> list[Line]:
     changes = model.fleet.changes.value or ()
     if not changes:
         return [(("Nobody changed a service in the time looked at.", "dim"),)]
-    return pages([line(change, model.now, width) for change in changes], height)
+    return [line(change, model.now, width) for change in changes[:height]]
 
 
 def line(change: Change, now: datetime | None, width: int) -> Line:

@@ -35,5 +35,5 @@ def _source(model: FleetModel, name: str, width: int) -> Line:
     sign, word, role = _SIGNS[state]
     old = formats.age(model.fleet.reading(name).age_s(model.now))
     pen = Pen().put(f"{sign} ", role).cell(name.replace("_", " "), 20 if width >= 48 else 14, "text")
-    pen.cell(shown(model.fleet.sources[name].api, 40), max(6, width - pen.width - 14), "dim")
+    pen.cell(shown(model.fleet.sources[name].api, 40), max(6, width - pen.width - 15), "dim").put(" ")
     return pen.cell(word, 7, role).cell(old if old != formats.UNKNOWN else formats.NOTHING, 7, "dim", right=True).line()

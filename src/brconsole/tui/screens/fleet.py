@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from brconsole.tui import chrome
 from brconsole.tui.actions import Scope
@@ -20,6 +20,10 @@ from brconsole.tui.table import RowCursor
 
 PANELS = ("services", "budget", "alerts", "queues", "spend", "changes")
 _SERVICE_SOURCES = ("services", "revisions", "requests", "latency", "instances")
+
+
+if TYPE_CHECKING:
+    from brconsole.tui.app import BrconsoleApp
 
 
 class FleetView:
@@ -49,8 +53,8 @@ class FleetScreen(BoardScreen):
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.FLEET, Scope.LIST)
 
-    def __init__(self, model: FleetModel, view: FleetView) -> None:
-        super().__init__()
+    def __init__(self, app: BrconsoleApp, model: FleetModel, view: FleetView) -> None:
+        super().__init__(app)
         self.model = model
         self.view = view
         self._table_top = 0
@@ -61,9 +65,9 @@ class FleetScreen(BoardScreen):
 
     def page(self, width: int, height: int) -> Sequence[Line]:
         """Header, verdict and panels."""
-        app, model, view = self.console_app, self.model, self.view
+        app, model, view = self.app, self.model, self.view
         top = [
-            chrome.header(model, app.console_settings.mode, simulated=app.simulated(model), width=width),
+            chrome.header(model, app.settings.mode, simulated=app.simulated(model), width=width),
             chrome.verdict(model, width),
         ]
         rows = view.rows(model)
@@ -95,7 +99,8 @@ class FleetScreen(BoardScreen):
         if name == "sources":
             return panel(box, "Sources", model.connection(), partial(sources.lines, model))
         render = {"budget": budget.lines, "queues": queues.lines, "spend": spend.lines, "alerts": alerts.lines, "changes": changes.lines}[name]
-        titles = {"budget": budget.title(model), "spend": spend.title(model)}
+        listed = len(model.fleet.changes.value or ())
+        titles = {"changes": f"Changes · {listed}" if listed else "Changes", "budget": budget.title(model), "spend": spend.title(model)}
         source = {"budget": "slos"}.get(name, name)
         trust = model.trust(source)
         note = alerts.counts(model, short=box.width < 48) if name == "alerts" else EMPTY
@@ -157,7 +162,7 @@ class FleetScreen(BoardScreen):
         """What is in sight."""
         return max(1, self._table_height - 1)
 
-    def rows_clicked(self, x: int, y: int) -> None:
+    def clicked(self, x: int, y: int) -> None:
         """A click chooses the row; on the chosen row it opens."""
         box = self._boxes.get("services") or self._boxes.get("summary")
         if box is None or not box.y < y < box.y + box.height - 1:
@@ -166,7 +171,7 @@ class FleetScreen(BoardScreen):
         if 0 <= index < len(self._table_rows):
             key = self._table_rows[index]
             if self.view.cursor.key == key:
-                self.console_app.action_act("fleet.open")
+                self.app.act("fleet.open")
                 return
             self.view.cursor.choose(key)
             self.repaint()
@@ -224,17 +229,17 @@ class FleetScreen(BoardScreen):
             self.view.zoomed = not self.view.zoomed
             self.repaint()
         elif row := self.chosen():
-            self.console_app.open_service(self.model, row.key)
+            self.app.open_service(self.model, row.key)
 
     def do_copy_name(self, _key: str) -> None:
         """`copy.name`"""
         if row := self.chosen():
-            self.console_app.copy_text(row.key)
+            self.app.copy_text(row.key)
 
     def do_copy_command(self, _key: str) -> None:
         """`copy.command`"""
         if row := self.chosen():
-            self.console_app.copy_text(describe_command(self.model, row.key))
+            self.app.copy_text(describe_command(self.model, row.key))
 
 
 def describe_command(model: FleetModel, service: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from brconsole.tui import chrome, formats, glyphs
 from brconsole.tui.actions import Action, Scope, key_name
@@ -38,21 +38,25 @@ _PROSE = (
 )  # fmt: skip
 
 
+if TYPE_CHECKING:
+    from brconsole.tui.app import BrconsoleApp
+
+
 class HelpScreen(BoardScreen):
     """One page to scroll."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.LIST,)
 
-    def __init__(self, actions: Sequence[Action]) -> None:
-        super().__init__()
+    def __init__(self, app: BrconsoleApp, actions: Sequence[Action]) -> None:
+        super().__init__(app)
         self._explained = actions
         self._offset = 0
         self._longest = 0
 
     def page(self, width: int, height: int) -> Sequence[Line]:
         """Keys at the left and prose at the right; one below the other where it is narrow."""
-        app = self.console_app
-        settings = app.console_settings
+        app = self.app
+        settings = app.settings
         top = chrome.plain_header("brconsole help", settings.mode, simulated=app.simulated(), clock=formats.clock(None), width=width)
         body = height - 1
         if width >= 100:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from brconsole.tui import chrome
 from brconsole.tui.actions import Scope
@@ -20,13 +20,17 @@ FACTS = 3
 """Rows of facts above the revisions."""
 
 
+if TYPE_CHECKING:
+    from brconsole.tui.app import BrconsoleApp
+
+
 class ServiceScreen(BoardScreen):
     """Everything about one service."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.SERVICE, Scope.LIST)
 
-    def __init__(self, model: FleetModel, view: FleetView, service: str) -> None:
-        super().__init__()
+    def __init__(self, app: BrconsoleApp, model: FleetModel, view: FleetView, service: str) -> None:
+        super().__init__(app)
         self.model = model
         self.view = view
         self.service = service
@@ -37,10 +41,10 @@ class ServiceScreen(BoardScreen):
 
     def page(self, width: int, height: int) -> Sequence[Line]:
         """Facts, revisions, charts and objectives."""
-        app, model = self.console_app, self.model
+        app, model = self.app, self.model
         row = model.row(self.service)
         top = [
-            chrome.header(model, app.console_settings.mode, simulated=app.simulated(model), width=width, view=self.service),
+            chrome.header(model, app.settings.mode, simulated=app.simulated(model), width=width, view=self.service),
             chrome.verdict(model, width) if row is None else revisions.verdict(row, width),
         ]
         body = height - len(top)
@@ -106,7 +110,7 @@ class ServiceScreen(BoardScreen):
         """What is in sight."""
         return max(1, self._height - 1)
 
-    def rows_clicked(self, x: int, y: int) -> None:
+    def clicked(self, x: int, y: int) -> None:
         """A click chooses a revision."""
         index = y - 2 - self._box.y - 2
         if 0 <= index < self._height and self.cursor.offset + index < len(self._listed) and x < self._box.width:
@@ -122,7 +126,7 @@ class ServiceScreen(BoardScreen):
         self.view.cursor.choose(name)
         self.service = name
         self.cursor = RowCursor()
-        self.console_app.service_changed(self.model, name)
+        self.app.service_changed(self.model, name)
         self.repaint()
 
     def do_service_next(self, _key: str) -> None:
@@ -135,8 +139,8 @@ class ServiceScreen(BoardScreen):
 
     def do_copy_name(self, _key: str) -> None:
         """`copy.name`: of the chosen revision."""
-        self.console_app.copy_text(self.cursor.key or self.service)
+        self.app.copy_text(self.cursor.key or self.service)
 
     def do_copy_command(self, _key: str) -> None:
         """`copy.command`"""
-        self.console_app.copy_text(describe_command(self.model, self.service))
+        self.app.copy_text(describe_command(self.model, self.service))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from brconsole.tui import chrome, formats, glyphs
 from brconsole.tui.actions import Scope
@@ -12,27 +12,25 @@ from brconsole.tui.paint import Line, Pen, add_role, fit, shown, wrap
 from brconsole.tui.screens.base import BoardScreen
 
 
+if TYPE_CHECKING:
+    from brconsole.tui.app import BrconsoleApp
+
+
 class ThemePicker(BoardScreen):
     """The themes at the left, a sample at the right."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.THEMES, Scope.LIST)
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._names: list[str] = []
-        self._index = 0
-        self._before = ""
-
-    def on_mount(self) -> None:
-        """Start at the theme in use."""
-        self._names = sorted(self.console_app.theme_set.themes)
-        self._before = self.console_app.palette.theme.name
+    def __init__(self, app: BrconsoleApp) -> None:
+        super().__init__(app)
+        self._names = sorted(app.theme_set.themes)
+        self._before = app.palette.theme.name
         self._index = self._names.index(self._before) if self._before in self._names else 0
 
     def page(self, width: int, height: int) -> Sequence[Line]:
         """The list and a sample of its colours."""
-        app = self.console_app
-        top = chrome.plain_header("Choose a theme", app.console_settings.mode, simulated=app.simulated(), clock=formats.clock(None), width=width)
+        app = self.app
+        top = chrome.plain_header("Choose a theme", app.settings.mode, simulated=app.simulated(), clock=formats.clock(None), width=width)
         body = height - 1
         left = min(34, width // 2)
         boxes = (Box(0, 0, left, body), Box(left - 1, 0, width - left + 1, body))
@@ -47,12 +45,12 @@ class ThemePicker(BoardScreen):
 
     def _row(self, index: int, width: int) -> Line:
         name = self._names[index]
-        theme = self.console_app.theme_set.themes[name]
+        theme = self.app.theme_set.themes[name]
         line = fit(Pen().put(f"{glyphs.CURSOR if index == self._index else ' '} {name}").put("  dark" if theme.dark else "  light", "dim").line(), width)
         return add_role(line, "on-cursor bold") if index == self._index else line
 
     def _sample(self, width: int, height: int) -> list[Line]:
-        app = self.console_app
+        app = self.app
         lines: list[Line] = [
             Pen().put("▌", "env:dev").put("dev", "badge:dev").put("▐ ", "env:dev").put("▌", "env:staging").put("staging", "badge:staging")
             .put("▐ ", "env:staging").put("▌", "env:prod").put("prod", "badge:prod").put("▐", "env:prod").line(),
@@ -78,16 +76,16 @@ class ThemePicker(BoardScreen):
     def move(self, steps: int) -> None:
         """Try the next theme on."""
         self._index = max(0, min(len(self._names) - 1, self._index + steps))
-        if not self.console_app.no_color:
-            self.console_app.use_theme(self._names[self._index])
+        if not self.app.no_color:
+            self.app.use_theme(self._names[self._index])
         self.repaint()
 
     def do_theme_use(self, _key: str) -> None:
         """`theme.use`"""
-        self.dismiss()
+        self.app.close()
 
     def back(self) -> bool:
         """Bring the theme back that was there before; the picker closes all the same."""
-        if not self.console_app.no_color:
-            self.console_app.use_theme(self._before)
+        if not self.app.no_color:
+            self.app.use_theme(self._before)
         return False

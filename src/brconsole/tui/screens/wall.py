@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from brconsole.tui import chrome, formats
 from brconsole.tui.actions import Scope
@@ -20,13 +20,17 @@ COLUMN_HEIGHT = 14
 """Cards stand side by side only where each is at least this tall."""
 
 
+if TYPE_CHECKING:
+    from brconsole.tui.app import BrconsoleApp
+
+
 class WallScreen(BoardScreen):
     """A card an environment; columns where there is room, rows where there is not."""
 
     SCOPES: ClassVar[tuple[Scope, ...]] = (Scope.WALL, Scope.LIST)
 
-    def __init__(self, models: tuple[FleetModel, ...]) -> None:
-        super().__init__()
+    def __init__(self, app: BrconsoleApp, models: tuple[FleetModel, ...]) -> None:
+        super().__init__(app)
         self.models = models
         self.cursor = RowCursor()
         self._boxes: list[tuple[str, Box]] = []
@@ -37,13 +41,13 @@ class WallScreen(BoardScreen):
 
     def page(self, width: int, height: int) -> Sequence[Line]:
         """Header, a line that sums up, and the cards."""
-        app = self.console_app
+        app = self.app
         models = self.ordered()
         known = [model.now for model in models if model.now is not None]
         top = [
             chrome.plain_header(
                 "▌environments▐",
-                app.console_settings.mode,
+                app.settings.mode,
                 simulated=app.simulated() or any(app.simulated(model) for model in models),
                 clock=formats.clock(max(known, default=None)),
                 width=width,
@@ -91,7 +95,7 @@ class WallScreen(BoardScreen):
         self.cursor.move([model.environment.name for model in self.ordered()], steps)
         self.repaint()
 
-    def rows_clicked(self, x: int, y: int) -> None:
+    def clicked(self, x: int, y: int) -> None:
         """A click chooses a card; on the chosen one it opens."""
         for name, box in self._boxes:
             if box.x <= x < box.x + box.width and box.y <= y < box.y + box.height:
@@ -104,4 +108,4 @@ class WallScreen(BoardScreen):
     def do_wall_open(self, _key: str) -> None:
         """`wall.open`"""
         if self.cursor.key is not None:
-            self.console_app.go("fleet", self.cursor.key)
+            self.app.go("fleet", self.cursor.key)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.events import Blur, Key
 from textual.suggester import Suggester
@@ -31,7 +30,14 @@ class Prompt(Input):
     HISTORY: ClassVar[dict[str, list[str]]] = {}
 
     def __init__(
-        self, sign: str, text: str, take: Callable[[str], None], complete: Completer | None, typed: Callable[[str], None] | None
+        self,
+        sign: str,
+        text: str,
+        take: Callable[[str], None],
+        complete: Completer | None = None,
+        typed: Callable[[str], None] | None = None,
+        *,
+        done: Callable[[], None],
     ) -> None:
         super().__init__(
             sign + text,
@@ -44,24 +50,11 @@ class Prompt(Input):
         self._take = take
         self._complete = complete
         self._typed = typed
+        self._done = done
+        self._left = False
         self._back = 0
-
-    @classmethod
-    def ask(
-        cls,
-        app: App[None],
-        sign: str,
-        text: str,
-        take: Callable[[str], None],
-        complete: Completer | None,
-        typed: Callable[[str], None] | None = None,
-    ) -> None:
-        """Put a prompt on the screen in front."""
-        if app.screen.query(Prompt):
-            return
-        prompt = cls(sign, text, take, complete, typed)
-        app.screen.mount(prompt)
-        prompt.focus()
+        self.last_key: Key | None = None
+        """The key that came here last: what bubbles up from here is not for the screen below."""
 
     def on_mount(self) -> None:
         """At the end of what is there, without a blinking cursor: a still screen is easier to trust."""
@@ -88,11 +81,12 @@ class Prompt(Input):
         history = self.HISTORY.setdefault(self._sign, [])
         if line and (not history or history[-1] != line):
             history.append(line)
-        self.remove()
+        self._leave()
         self._take(line)
 
     async def on_key(self, event: Key) -> None:
         """Escape leaves; tab takes the completion."""
+        self.last_key = event
         if event.key == "escape":
             event.stop()
             event.prevent_default()
@@ -107,13 +101,18 @@ class Prompt(Input):
 
     def on_blur(self, event: Blur) -> None:
         """A click elsewhere leaves it."""
-        if self.is_attached:
-            self.remove()
+        self._leave()
 
     def _cancel(self) -> None:
         if self._typed is not None:
             self._typed(self._before)
-        self.remove()
+        self._leave()
+
+    def _leave(self) -> None:
+        if not self._left:
+            self._left = True
+            self._done()
+            self.remove()
 
     def action_earlier(self) -> None:
         """The line taken before."""
