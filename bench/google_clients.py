@@ -47,8 +47,8 @@ def call_name(method: str) -> str:
 def request(path: str, data: bytes) -> Any:
     """The request message of a call, read from its bytes."""
     _, service, method = path.split("/")
-    package = importlib.import_module(CLIENTS[service][0].split(".services.")[0])
-    kind = getattr(package, f"{method}Request", None)
+    types = importlib.import_module(CLIENTS[service][0].split(".services.")[0] + ".types")
+    kind = getattr(types, f"{method}Request", None)
     if kind is not None:
         return kind.deserialize(data)
     return getattr(importlib.import_module("google.iam.v1.iam_policy_pb2"), f"{method}Request").FromString(data)

@@ -18,6 +18,7 @@ from brconsole.domain.series import Series
 from brconsole.domain.service import Change, Revision, Service
 from brconsole.domain.slo import Objective
 from brconsole.domain.spend import DailyCost
+from brconsole.domain.traffic import TrafficTarget
 
 
 class FailureKind(StrEnum):
@@ -198,6 +199,85 @@ class CallMeter(Protocol):
         """Time series that Monitoring has returned since the start."""
 
 
+class GateMetrics(Protocol):
+    """What the release gates read besides the fleet: one service, by revision, a minute at a time."""
+
+    async def gate_requests(
+        self, service: str, end: datetime, window_s: int, period_s: int
+    ) -> Mapping[str, RequestSeries]:
+        """Request and 5xx counts of one service by revision: both arms of a canary in one call."""
+
+    async def slow_requests(
+        self, service: str, threshold_ms: float, end: datetime, window_s: int, period_s: int
+    ) -> Mapping[str, RequestSeries]:
+        """Requests and those slower than a threshold (as `errors`) by revision, from the latency distributions."""
+
+    async def job_outcomes(self, worker: str, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
+        """Jobs of a worker by outcome (complete, failed, retried) per interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveService:
+    """A service as read for a write: its version and the server's own time at the read."""
+
+    service: Service
+    version: str
+    """Opaque: the v1 `resourceVersion` or the v2 `etag`; never parsed, never ordered."""
+    server_time: datetime
+    """The Date of the answer (DESIGN §8.6), not the console's clock."""
+
+
+class TrafficWriter(Protocol):
+    """The only writing port of Cloud Run. Nothing but the gateway calls its writing methods."""
+
+    conditional: bool
+    """Whether the server refuses a write whose base is no longer the live version (v1, or v2 where that was proved)."""
+
+    async def read(self, service: str) -> LiveService:
+        """The live object, fresh. Counts against the read quota."""
+
+    async def write(
+        self, base: LiveService, traffic: Sequence[TrafficTarget], annotations: Mapping[str, str | None]
+    ) -> datetime:
+        """Put the whole traffic list and the given annotations (None removes one) in one request, if `base` still is live.
+
+        Returns the server's time of acceptance, which is not yet serving. Raises CONFLICT where the world changed since,
+        and TIMEOUT or UNAVAILABLE where the outcome is unknown and must be read back. Never retried by itself.
+        """
+
+    async def write_unread(
+        self, service: str, traffic: Sequence[TrafficTarget], annotations: Mapping[str, str | None]
+    ) -> datetime:
+        """The same without a read, for a rollback while the read quota is spent (DESIGN §8.2).
+
+        v1 from the last good object; on a conflict or without one, v2 with mask `traffic,annotations`. It takes from the
+        reserved write bucket.
+        """
+
+    async def may_act_as(self, service_account: str) -> bool | None:
+        """Whether it may act as a runtime service account, which every traffic write needs; None if not askable."""
+
+
+class AuditWriter(Protocol):
+    """Where journal entries go besides the local journal."""
+
+    async def write(self, entries: Sequence[Mapping[str, object]]) -> None:
+        """Append entries to the log `brconsole-audit`; idempotent by each entry's `id` (its insertId)."""
+
+
+class Beacon(Protocol):
+    """What the agent tells Cloud Monitoring about itself."""
+
+    async def heartbeat(self, at: datetime) -> None:
+        """Write `custom.googleapis.com/brconsole/heartbeat`."""
+
+    async def overdue(self, service: str, seconds: float, at: datetime) -> None:
+        """Write `brconsole/rollout_overdue`: seconds past the deadline, 0 where in time."""
+
+    async def last_heartbeat(self, at: datetime) -> datetime | None:
+        """The newest heartbeat of any agent, None where there is none in the last 10 minutes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cloud:
     """All ports of one environment. A port that is not configured (no export table, no HTTP side) is None and has no
@@ -212,3 +292,7 @@ class Cloud:
     meter: CallMeter
     billing: Billing | None = None
     endpoints: Sequence[str] = field(default_factory=tuple)
+    gate_metrics: GateMetrics | None = None
+    writer: TrafficWriter | None = None
+    audit_writer: AuditWriter | None = None
+    beacon: Beacon | None = None
