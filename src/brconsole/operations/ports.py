@@ -239,10 +239,10 @@ class TrafficWriter(Protocol):
     async def write(
         self, base: LiveService, traffic: Sequence[TrafficTarget], annotations: Mapping[str, str | None]
     ) -> datetime:
-        """Put the whole traffic list and the given annotations (None removes one) in one request, if `base` still is live.
+        """Put the whole traffic list and the annotations (None removes one) in one request, if `base` still is live.
 
-        Returns the server's time of acceptance, which is not yet serving. Raises CONFLICT where the world changed since,
-        and TIMEOUT or UNAVAILABLE where the outcome is unknown and must be read back. Never retried by itself.
+        Returns the server's time of acceptance, which is not yet serving. Raises CONFLICT where the world changed, and
+        TIMEOUT or UNAVAILABLE where the outcome is unknown and must be read back. Never retried by itself.
         """
 
     async def write_unread(
@@ -250,7 +250,7 @@ class TrafficWriter(Protocol):
     ) -> datetime:
         """The same without a read, for a rollback while the read quota is spent (DESIGN §8.2).
 
-        v1 from the last good object; on a conflict or without one, v2 with mask `traffic,annotations`. It takes from the
+        v1 from the last good object; on a conflict or without one, v2 with mask `traffic,annotations`. Takes from the
         reserved write bucket.
         """
 
