@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -16,11 +17,15 @@ from threading import Event, Thread
 from typing import Any
 
 import jsonschema
+import pexpect
 import pytest
 
 BRCONSOLE = [sys.executable, "-m", "brconsole"]
 WITHIN_S = 60
 SCHEMA = Path(__file__).parents[2] / "src" / "brconsole" / "cli" / "status.schema.json"
+
+
+on_linux = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waiting for another's process needs Linux")
 
 
 def clean_environment() -> dict[str, str]:
@@ -55,8 +60,6 @@ def ended(pid: int) -> None:
     except ProcessLookupError:
         return
     try:
-        import select
-
         select.select([descriptor], [], [])
     finally:
         os.close(descriptor)
@@ -178,20 +181,39 @@ def test_simulate_prints_the_variables_that_lead_to_it_and_ends_cleanly_on_sigte
     assert set(exported) == {"BRCONSOLE_ENDPOINT", "BRCONSOLE_HTTP_ENDPOINT"}
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waiting for somebody else's process needs Linux")
-def test_a_simulation_ends_also_when_its_command_is_killed(tmp_path: Path) -> None:
-    # The command that starts the simulation tells its pid and then waits; nothing of it runs once it is killed.
-    script = (
-        "import sys, time; from brconsole.cli.simulated import *; "
-        "connection = SimulatedConnection(SimulationOptions(), 8.0); connection.addresses(); "
-        "print(connection.pid, flush=True); sys.stdin.read()"
+@pytest.fixture
+def console() -> Iterator[pexpect.spawn[bytes]]:
+    """The console on a simulation, in a terminal, with its first live data on the screen."""
+    terminal = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    spawned = pexpect.spawn(
+        sys.executable,
+        ["-m", "brconsole", "prod", "--simulate"],
+        dimensions=(24, 80),
+        env=clean_environment() | terminal,
+        timeout=WITHIN_S,
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=clean_environment()
-    ) as command:
-        assert command.stdout is not None
-        pid = int(command.stdout.readline())
-        os.kill(pid, 0)  # it runs
-        command.send_signal(signal.SIGKILL)
-        command.wait(WITHIN_S)
-        when(lambda: ended(pid), "the simulation outlived its command")
+    spawned.expect("worker-extract")
+    yield spawned
+    spawned.close(force=True)
+
+
+def children_of(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@on_linux
+def test_the_simulation_ends_when_the_console_is_killed(console: pexpect.spawn[bytes]) -> None:
+    (simulation,) = children_of(console.pid)
+    os.kill(console.pid, signal.SIGKILL)
+    when(lambda: ended(simulation), "the simulation outlived the console")
+
+
+@on_linux
+def test_quitting_the_console_ends_the_simulation_and_says_nothing_more(console: pexpect.spawn[bytes]) -> None:
+    (simulation,) = children_of(console.pid)
+    console.send("q")
+    when(lambda: ended(simulation), "the simulation outlived the console")
+    console.expect(pexpect.EOF)
+    assert b"brconsole:" not in console.before
+    console.close()
+    assert console.exitstatus == 0
