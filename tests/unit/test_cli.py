@@ -475,3 +475,13 @@ def test_output_is_ascii_in_json_and_one_line(capsys: pytest.CaptureFixture[str]
     assert told.isascii()
     assert told.count("\n") == 1
     assert json.loads(told) == {"name": "\u202e\x9b31m\nx"}
+
+
+def test_bare_brconsole_is_the_console_and_takes_the_global_options(capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry.run(["--simulate"]) == entry.run([]) == exit_codes.USAGE
+    assert capsys.readouterr().err.count("the console needs a terminal") == 2
+
+
+def test_the_help_of_the_console_speaks_of_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry.run(["prod", "--help"]) == exit_codes.DONE
+    assert "Usage: brconsole" in capsys.readouterr().out

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @global_options
 @click.command(cls=Command)
 @click.argument("environment", metavar="[ENV]", required=False)
-@click.argument("rest", nargs=-1, type=click.UNPROCESSED)
+@click.argument("rest", metavar="", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def console(ctx: click.Context, environment: str | None, rest: tuple[str, ...]) -> int:
     """Open the console: on one environment, or on the wall of all of them."""
@@ -92,7 +92,7 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
 
         loaded = session.loaded
         environments = loaded.environments()
-        mode, _ = mode_of(loaded, start or loaded.environment(loaded.config.default_environment))
+        modes = {mode_of(loaded, environment)[0] for environment in environments}
         own = locations.user_themes()
         thread = FeedThread()
         try:
@@ -107,7 +107,8 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
                 themes_folders=(own,) if own.is_dir() else (),
                 keymap=loaded.config.keymap,
                 simulated=connection.simulated,
-                mode=mode,
+                # Every environment is one key away, so the strictest of their modes holds for all.
+                mode="read-only" if "read-only" in modes else "write",
             )
         finally:
             thread.stop()

@@ -46,7 +46,7 @@ def _command(arguments: Sequence[str]) -> int:
 
 def _usage(error: click.UsageError) -> str:
     message = error.format_message()
-    path = error.ctx.command_path if error.ctx is not None else "brconsole"
+    path = error.ctx.command_path.strip() if error.ctx is not None else "brconsole"
     return f"{message[:1].lower()}{message[1:]} Try “{path} --help”."
 
 

@@ -173,10 +173,9 @@ def write_options(command: click.Command, ctx: click.Context, formatter: click.H
     sections: dict[str, list[tuple[str, str]]] = {}
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx)
-        if record is not None:
-            own = "Arguments" if isinstance(param, click.Argument) else "Options"
-            sections.setdefault(getattr(param, "section", own), []).append(record)
-    for heading in ("Arguments", "Options", GlobalOption.section, SimulationOption.section):
+        if record is not None and isinstance(param, click.Option):
+            sections.setdefault(getattr(param, "section", "Options"), []).append(record)
+    for heading in ("Options", GlobalOption.section, SimulationOption.section):
         if rows := sections.get(heading):
             with formatter.section(heading):
                 formatter.write_dl(rows)

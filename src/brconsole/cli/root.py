@@ -57,14 +57,7 @@ class Root(click.Group):
         """A first word that is no subcommand is the name of an environment."""
         if args[0] in COMMANDS:
             return super().resolve_command(ctx, args)
-        return None, _load(_CONSOLE), args
-
-    def invoke(self, ctx: click.Context) -> object:
-        """Without any word, open the console."""
-        if not ctx._protected_args and not ctx.args:  # noqa: SLF001  # click 8.2 has no public name for it
-            with _load(_CONSOLE).make_context(ctx.info_name, [], parent=ctx) as console:
-                return console.command.invoke(console)
-        return super().invoke(ctx)
+        return "", _load(_CONSOLE), args
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Both ways to call it."""
@@ -90,8 +83,10 @@ class Root(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, "--version", message="brconsole %(version)s")
-def root() -> None:
+@click.pass_context
+def root(ctx: click.Context) -> object:
     """One console for a Cloud Run fleet: what runs, how it is doing, what it costs, and one safe key to undo it.
 
     `brconsole prod` opens the console on an environment, `brconsole` on all of them.
     """
+    return ctx.invoke(_load(_CONSOLE)) if ctx.invoked_subcommand is None else None
