@@ -122,8 +122,21 @@ def test_without_a_login_the_exact_command_and_the_simulation_are_offered(error:
     assert failure.remedy == "run `gcloud auth application-default login`, or try the console with --simulate"
 
 
-def test_a_login_server_out_of_reach_is_no_reason_to_log_in_again() -> None:
-    assert made(auth_exceptions.TransportError("connection refused")).kind is FailureKind.UNAVAILABLE
+@pytest.mark.parametrize(
+    "error",
+    [
+        auth_exceptions.TransportError("connection refused"),
+        exceptions.ServiceUnavailable(
+            "Getting metadata from plugin failed with error: HTTPSConnectionPool(host='oauth2.googleapis.com',"
+            " port=443): Max retries exceeded"
+        ),
+    ],
+)
+def test_a_login_server_out_of_reach_is_no_reason_to_log_in_again(error: Exception) -> None:
+    failure = made(error)
+
+    assert failure.kind is FailureKind.UNAVAILABLE
+    assert failure.reason == "the login server cannot be reached"
 
 
 def test_a_permission_that_nothing_names_is_not_made_up() -> None:

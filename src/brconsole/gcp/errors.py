@@ -150,15 +150,19 @@ def _not_logged_in(error: BaseException, situation: Situation) -> SourceFailure:
     if isinstance(error, auth_exceptions.RefreshError):
         reason = "the login has expired or was withdrawn"
     elif isinstance(error, auth_exceptions.TransportError):
-        return _made(
-            FailureKind.UNAVAILABLE,
-            situation,
-            "the login server cannot be reached",
-            "check the network; it asks again by itself",
-        )
+        return _login_out_of_reach(situation)
     else:
         reason = "no Application Default Credentials were found"
     return _made(FailureKind.UNAUTHENTICATED, situation, reason, LOGIN_REMEDY)
+
+
+def _login_out_of_reach(situation: Situation) -> SourceFailure:
+    return _made(
+        FailureKind.UNAVAILABLE,
+        situation,
+        "the login server cannot be reached",
+        "check the network; it asks again by itself",
+    )
 
 
 def _quota(situation: Situation, facts: _Facts) -> SourceFailure:
@@ -184,6 +188,8 @@ def _timeout(situation: Situation, _: _Facts) -> SourceFailure:
 def _unavailable(situation: Situation, facts: _Facts) -> SourceFailure:
     if "plugin" in facts.message and "metadata" in facts.message.lower():
         # The credentials plug-in of the channel failed: grpc calls that UNAVAILABLE.
+        if _NO_NETWORK.search(facts.message):
+            return _login_out_of_reach(situation)
         return _made(FailureKind.UNAUTHENTICATED, situation, "the login has expired or was withdrawn", LOGIN_REMEDY)
     return _made(
         FailureKind.UNAVAILABLE,
@@ -336,6 +342,8 @@ def _grpc_code(error: exceptions.GoogleAPICallError) -> str:
 # --------------------------------------------------------------------------------------------------------------- words
 
 _PERMISSION = re.compile(r"\b([a-z][a-zA-Z]{1,40}\.[a-zA-Z]{1,40}\.[a-zA-Z]{1,40})\b")
+_NO_NETWORK = re.compile(r"ConnectionPool|Max retries exceeded|Connection aborted|timed out")
+"""What requests says within google.auth's account of a failed refresh."""
 _KNOWN_CAUSES = re.compile(
     r"(connection refused|connection reset|broken pipe|no route to host|network is unreachable|socket closed"
     r"|name or service not known|temporary failure in name resolution|dns resolution failed|certificate verify failed"

@@ -234,7 +234,13 @@ class MetricsReader:
         """
         end = self._now()
         if end is None:
-            return {}
+            raise SourceFailure(
+                FailureKind.UNAVAILABLE,
+                LIST_TIME_SERIES.api.title,
+                _QUOTA_LIMIT,
+                "the time of the simulation is not known yet",
+                remedy="it asks again by itself",
+            )
         end = end.replace(second=0, microsecond=0)
         fields = ("metric.labels.quota_metric", "metric.labels.limit_name", _LOCATION)
         window = Grid(end, 2 * _DAY_S, _DAY_S)

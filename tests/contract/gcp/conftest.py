@@ -59,7 +59,20 @@ class PlainGoogle(grpc.GenericRpcHandler):  # type: ignore[misc]
         self.http_calls: list[tuple[str, str, bytes]] = []
         self.port = 0
         self.http_port = 0
+        self._server: grpc.aio.Server | None = None
         self._answers: dict[str, tuple[type[Any], Answer]] = {}
+
+    async def starts(self) -> None:
+        """Listen on its port, at first a free one."""
+        self._server = grpc.aio.server(options=[("grpc.max_send_message_length", -1)])
+        self._server.add_generic_rpc_handlers((self,))
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        await self._server.start()
+
+    async def stops(self) -> None:
+        """Close its port; calls under way are ended."""
+        assert self._server is not None
+        await self._server.stop(None)
 
     def on(self, path: str, request: type[Any], answer: Answer) -> None:
         """Answer an RPC: `answer(request, context)` gives a proto-plus message or raw bytes, or aborts."""
@@ -119,15 +132,12 @@ class PlainGoogle(grpc.GenericRpcHandler):  # type: ignore[misc]
 async def google() -> AsyncIterator[PlainGoogle]:
     """A plain server on free ports."""
     plain = PlainGoogle()
-    server = grpc.aio.server(options=[("grpc.max_send_message_length", -1)])
-    server.add_generic_rpc_handlers((plain,))
-    plain.port = server.add_insecure_port("127.0.0.1:0")
+    await plain.starts()
     http = await asyncio.start_server(plain.serve_http, "127.0.0.1", 0)
     plain.http_port = http.sockets[0].getsockname()[1]
-    await server.start()
     yield plain
     http.close()
-    await server.stop(None)
+    await plain.stops()
 
 
 Connect = Callable[..., Awaitable[tuple[Cloud, Clock]]]

@@ -43,12 +43,12 @@ async def test_without_credentials_the_login_command_is_told_by_every_call() -> 
 async def test_a_persons_login_is_charged_to_the_environments_project(monkeypatch: pytest.MonkeyPatch) -> None:
     person = Credentials(token="t", refresh_token="r")  # type: ignore[no-untyped-call]
     monkeypatch.setattr(google.auth, "default", lambda **_: (person, None))
-    connection = GoogleConnection("bytereview-prod")
+    google_cloud = GoogleConnection("bytereview-prod")
 
-    headers = await connection.authorization()
+    headers = await google_cloud.authorization()
 
     assert headers == {"authorization": "Bearer t", "x-goog-user-project": "bytereview-prod"}
-    await connection.close()
+    await google_cloud.close()
 
 
 async def test_a_client_of_an_api_is_made_once_on_its_own_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,15 +60,15 @@ async def test_a_client_of_an_api_is_made_once_on_its_own_endpoint(monkeypatch: 
         return AnonymousCredentials(), None
 
     monkeypatch.setattr(google.auth, "default", default)
-    connection = GoogleConnection("bytereview-prod")
+    google_cloud = GoogleConnection("bytereview-prod")
 
-    first = await connection.client(ServicesAsyncClient)
-    again = await connection.client(ServicesAsyncClient)
+    first = await google_cloud.client(ServicesAsyncClient)
+    again = await google_cloud.client(ServicesAsyncClient)
 
     assert first is again
     assert asked == 1
     assert first.api_endpoint == "run.googleapis.com:443"
-    await connection.close()
+    await google_cloud.close()
 
 
 @pytest.mark.parametrize(

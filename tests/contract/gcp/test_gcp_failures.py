@@ -396,3 +396,21 @@ async def test_hostile_words_in_an_error_are_harmless(google: Any, connect: Any)
 
     assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 600
+
+
+async def test_a_server_that_went_away_and_came_back_is_found_again(google: Any, connect: Any) -> None:
+    source = SOURCES["services"]
+    google.on(source.path, source.request, lambda *_: source.good)
+    cloud, _ = await connect(deadline_s=1.0, synchronise=False)
+    assert await cloud.run.services() == ()
+
+    await google.stops()
+    with pytest.raises(SourceFailure, match="is unavailable"):
+        await cloud.run.services()
+    await google.starts()
+
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(SourceFailure):
+                assert await cloud.run.services() == ()
+                break

@@ -238,6 +238,14 @@ async def test_policies_keep_what_is_understood_and_never_drop_the_rest(google: 
     assert (foreign.name, foreign.conditions, foreign.severity, foreign.enabled) == ("by promql", (), "info", False)
 
 
+async def test_live_limits_need_to_know_the_time(connect: Any) -> None:
+    cloud, clock = await connect(synchronise=False)
+    assert clock.now() is None
+
+    with pytest.raises(SourceFailure, match="the time of the simulation is not known yet"):
+        await cloud.metrics.quota_limits()
+
+
 async def test_live_limits_are_read_by_metric_and_shown_beside_the_calls(
     google: Any, connect: Any, end: datetime
 ) -> None:
