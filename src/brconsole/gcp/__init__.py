@@ -7,7 +7,7 @@ import os
 # loaded, so it stands before any import of it.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
-# Where there are no credentials google.auth looks for a metadata server last, three times for three seconds. One time ends
+# Without credentials google.auth looks for a metadata server last, three times for three seconds. One time ends
 # within a call's deadline, so that the missing login is what is reported.
 os.environ.setdefault("GCE_METADATA_DETECT_RETRIES", "1")
 
