@@ -22,7 +22,7 @@ def rollout(
     decision: Decision | None = None,
     found: Iterable[Finding] = (),
 ) -> Document:
-    """One service's rollout; phase `idle` with nulls where there is none, `unknown` where its record cannot be read.
+    """One service's rollout; phase `idle` with nulls where there is none, null where its record cannot be read.
 
     A split that could not be read is null. `blocked_by` tells what stands against the next step: what does not agree,
     then the gates.
@@ -61,10 +61,10 @@ def rollout(
     }
 
 
-def phase_of(intent: Intent) -> str:
-    """The phase in words."""
+def phase_of(intent: Intent) -> str | None:
+    """The phase in words, None where the record cannot be read: that is not idle."""
     if isinstance(intent, Unreadable):
-        return "unknown"
+        return None
     return Phase.IDLE.value if intent is None else intent.phase.value
 
 

@@ -52,8 +52,11 @@ MAX_AGE: Mapping[str, timedelta] = {
 """How old the evidence of a gate may be: its API's lag plus two cadences (DESIGN §8.12). Metrics arrive up to 180 s
 late and a minute must close; an attestation of a digest does not change by itself.
 """
+STALE = "out of date"
 HOUR_S = BURN_WINDOWS["1h"]
 DAY_S = 86_400
+LEAST_EXTENSION_S = 300
+"""A step without dwell of its own is extended by so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,11 @@ class Gate:
     """Not, where what it looks at is not configured."""
 
     def at(self, now: datetime) -> Gate:
-        """The gate as it counts at `now`: a stale pass holds; what failed has failed."""
-        if self.verdict is Verdict.PASS and self.fresh_until is not None and now > self.fresh_until:
-            return replace(self, verdict=Verdict.HOLD, evidence=f"out of date: {self.evidence}")
-        return self
+        """The gate as it counts at `now`: what is stale holds, and waiting does not mend it; what failed has failed."""
+        if self.verdict is Verdict.FAIL or self.fresh_until is None or now <= self.fresh_until:
+            return self
+        text = self.evidence if self.evidence.startswith(STALE) else f"{STALE}: {self.evidence}"
+        return replace(self, verdict=Verdict.HOLD, evidence=text, needs_evidence=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,8 +358,8 @@ def dwell(started: datetime, dwell_s: int, look: int, now: datetime) -> Gate:
 
 
 def dwell_ends(started: datetime, dwell_s: int, look: int) -> datetime:
-    """When a step's dwell with `look` extensions ends; each extension is as long as the dwell."""
-    return started + timedelta(seconds=dwell_s * (look + 1))
+    """When a step's dwell with `look` extensions ends; each extension is as long as the dwell, but no trifle."""
+    return started + timedelta(seconds=dwell_s + look * max(dwell_s, LEAST_EXTENSION_S))
 
 
 def _traffic_gates(inputs: GateInputs) -> list[Gate]:
@@ -364,11 +368,14 @@ def _traffic_gates(inputs: GateInputs) -> list[Gate]:
         (JOBS, inputs.jobs, job_limits(inputs.settings)),
         (LATENCY, inputs.slow, inputs.latency.limits),
     )
-    return [
+    listed = [
         judged(name, reading, limits, inputs.look, inputs.session_affinity)[0]
         for name, reading, limits in rules
         if reading is not None
     ]
+    if inputs.minutes is not None and inputs.slow is None:
+        listed.append(Gate(LATENCY, Verdict.PASS, "not applicable: latency is not judged", None, applies=False))
+    return listed
 
 
 def _budget_of(entry: BudgetEvidence, allowed_per_hour: float) -> tuple[Verdict, bool, str]:
