@@ -76,11 +76,12 @@ def _plot(curves: Sequence[Curve], columns: int, rows: int, top: float) -> dict[
         else:
             _draw_area(cells, curve, columns, rows, top)
     marks: dict[tuple[int, int], Span] = {}
-    for curve in curves:
-        heights = _heights(curve.values, columns, rows, top)
+    for index, curve in enumerate(curves):
+        parts = 2 if index else 8
+        heights = _heights(curve.values, columns, rows * parts, top)
         newest = next((x for x in range(len(heights) - 1, -1, -1) if heights[x] is not None), None)
         if newest is not None:
-            place = (newest, rows - 1 - (heights[newest] or 0))
+            place = (newest, rows - 1 - (heights[newest] or 0) // parts)
             while place in marks and place[0] > 0:
                 place = (place[0] - 1, place[1])
             covered = cells.get(place, ("", ""))[1].endswith((" area", " on-area"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from brconsole.domain.text import clean
+
 UNKNOWN = "?"
 """Could not be read."""
 NOTHING = "–"
@@ -104,7 +106,7 @@ def money(amount: float | None, currency: str, *, cents: bool = False) -> str:
         return UNKNOWN
     sign = _CURRENCIES.get(currency)
     figure = f"{amount:,.2f}" if cents else f"{amount:,.0f}"
-    return f"{sign}{figure}" if sign else f"{figure} {currency}"
+    return f"{sign}{figure}" if sign else f"{figure} {clean(currency, 8)}"
 
 
 def clock(at: datetime | None) -> str:

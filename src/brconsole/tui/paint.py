@@ -129,10 +129,10 @@ class Pen:
 
 def ends(left: Line, right: Line, width: int) -> Line:
     """Two lines at both ends of `width` cells; the left one is cut where there is not room for both."""
-    room = width - width_of(right)
+    room = width - width_of(right) - 2
     if room < 1:
         return fit(right, width)
-    return (*fit(left, room), *right)
+    return (*fit(left, room), ("  ", ""), *right)
 
 
 def wrap(text: str, width: int, role: str = "", limit: int = 3) -> list[Line]:

@@ -99,7 +99,7 @@ class PanelTrust:
         old = formats.age(self.age_s)
         if self.trust is Trust.LIVE:
             return ((sign, role), (f" {old}", "dim"))
-        return ((f"{sign} {self.trust} · {old}" + (" old" if self.grey else ""), role),)
+        return ((f"{sign} {self.trust} · {old}", role),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +246,8 @@ class FleetModel:
         if health is Health.HEALTHY and self.unjudged:
             if any(self.fleet.reading(name).error is not None for name in self.unjudged):
                 return glyphs.PARTIAL, "PARTLY KNOWN", "warn"
+            return glyphs.LOADING, "loading", "dim"
+        if health is Health.UNKNOWN and self.fleet.services.value is None and self.fleet.services.error is None:
             return glyphs.LOADING, "loading", "dim"
         return HEALTH_SIGNS[health]
 

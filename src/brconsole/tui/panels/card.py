@@ -7,16 +7,21 @@ from dataclasses import dataclass
 
 from brconsole.domain.alert import AlertReport, AlertState
 from brconsole.domain.queue import QueueReport
+from brconsole.domain.series import summed
 from brconsole.domain.slo import SloReport
 from brconsole.tui import formats, glyphs
 from brconsole.tui.grid import Box, Panel
-from brconsole.tui.paint import EMPTY, Line, Pen, bar, fit_middle, shown, sparkline, wrap
+from brconsole.tui.charts import Curve, TimeAxis, chart
+from brconsole.tui.paint import EMPTY, Line, Pen, bar, fit, fit_middle, recolour, shown, sparkline, wrap
 from brconsole.tui.panels import alerts, changes, queues, spend
 from brconsole.tui.panels.frame import causes, skeleton
 from brconsole.tui.panels.services import budget_colour, burn_colour, split_text, traffic_bar
 from brconsole.tui.state import LEVEL_SIGNS, FleetModel, Level, Trust
 
 LABEL = 9
+FLAT_HEIGHT, FLAT_WIDTH = 9, 70
+"""Below this height and from this width two figures share a row."""
+CHART_HEIGHT = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,51 @@ def _body(model: FleetModel, width: int, height: int) -> list[Line]:
     trust = model.connection()
     if trust.trust is Trust.LOADING:
         return [(("waiting for Google Cloud", "dim"),), *skeleton(width, min(4, height - 1))][:height]
-    return choose(_blocks(model, width, height), height)
+    if height < FLAT_HEIGHT and width >= FLAT_WIDTH:
+        return _flat(model, width, height)
+    lines = choose(_blocks(model, width, height), height)
+    room = height - len(lines) - 2
+    if room >= CHART_HEIGHT and model.fleet.requests.value is not None:
+        lines += [EMPTY, (("requests/s, last hour", "dim"),), *_chart(model, width, min(room, 16))]
+    return lines
+
+
+def _flat(model: FleetModel, width: int, height: int) -> list[Line]:
+    """A low and wide card: two figures in a row."""
+    half = width // 2 - 1
+    other = width - half - 2
+    pairs = (
+        (_grey(model, "services", _services(model, half)), _grey(model, "alerts", _alerts(model, other))),
+        (_grey(model, "slos", _burn(model, half)), _grey(model, "slos", _budget(model, other))),
+        (_grey(model, "queues", _deepest(model, half)), _grey(model, "spend", _spend(model, other))),
+        (_grey(model, "requests", _requests(model, half)), _grey(model, "changes", _last_change(model, other))),
+    )
+    lines = [_head(model, width)]
+    cause = causes(model.connection(), width, 1)
+    if cause and height > len(pairs) + 1:
+        lines += cause
+    for left, right in pairs:
+        lines.append((*fit(left, half), ("  ", ""), *fit(right, other)))
+    return lines[:height]
+
+
+def _head(model: FleetModel, width: int) -> Line:
+    sign, word, role = model.health_sign()
+    pen = Pen().put(f"{sign} {word}", f"{role} bold")
+    if model.health.reasons:
+        more = len(model.health.reasons) - 1
+        tail = f"  and {more} more" if more else ""
+        pen.put("  ").add(wrap(shown(model.health.reasons[0], 200), max(8, width - pen.width - 2 - len(tail)), "text", 1)[0]).put(tail, "dim")
+    return pen.line()
+
+
+def _chart(model: FleetModel, width: int, height: int) -> list[Line]:
+    """Requests of all services together."""
+    total = summed(row.requests.requests for row in model.rows if row.requests is not None)
+    if total is None:
+        return []
+    values = [None if value is None else value / total.period_s for value in total.values[-60:]]
+    return chart([Curve(values, "stable")], width, height, TimeAxis(total.end, 3600), formats.rate)
 
 
 def choose(blocks: Iterable[Block], height: int) -> list[Line]:
@@ -76,31 +125,46 @@ def _blocks(model: FleetModel, width: int, height: int) -> list[Block]:
         for reason in report.reasons[:3]
         for wrapped in wrap(f"{shown(reason, 200)}", width - 2, "text", 1 if height < 20 else 2)
     ]
-    first = reasons[:1]
-    head = Pen().put(f"{sign} {word}", f"{role} bold")
-    if height < 12 and first:
-        head.put("  ").add(wrap(shown(report.reasons[0], 200), max(8, width - head.width - 2), "text", 1)[0])
-        reasons = reasons[1:]
-    blocks = [Block(0, (head.line(),))]
-    if trust.causes:
+    tall = height >= 12
+    blocks = [Block(0, (((f"{sign} {word}", f"{role} bold"),) if tall else _head(model, width),))]
+    if trust.causes and not set(trust.causes) & set(report.reasons):
         blocks.append(Block(1, tuple(causes(trust, width, 1 if height < 20 else 3))))
-    if reasons and height >= 12:
-        blocks.append(Block(2, tuple((("  ", ""), *line) for line in reasons)))
+    if reasons and tall:
+        blocks.insert(1, Block(2, tuple((("  ", ""), *line) for line in reasons)))
+
+    def room_of(source: str) -> int:
+        """Cells that the age of a failing source takes."""
+        return 14 if model.fleet.reading(source).error is not None and model.fleet.reading(source).known else 0
+
     blocks += [
-        Block(3, (_services(model, width),), gap=True),
-        Block(11, tuple(_service_rows(model, width, max(0, height - 26))), gap=False),
-        Block(7, (_requests(model, width),), gap=True),
-        Block(4, (_burn(model, width),)),
-        Block(4, (_budget(model, width),)),
-        Block(5, (_deepest(model, width),), gap=True),
-        Block(12, tuple(_other_queues(model, width))),
-        Block(6, (_spend(model, width),), gap=True),
-        Block(8, (_alerts(model, width),), gap=True),
-        Block(13, tuple(_alert_rows(model, width))),
+        Block(3, (_grey(model, "services", _services(model, width)),), gap=True),
+        Block(11, tuple(_grey(model, "services", line) for line in _service_rows(model, width, max(0, height - 26))), gap=False),
+        Block(7, (_trusted(model, "requests", _requests(model, width - room_of("requests"))),), gap=True),
+        Block(4, (_trusted(model, "slos", _burn(model, width - room_of("slos"))),)),
+        Block(4, (_trusted(model, "slos", _budget(model, width - room_of("slos"))),)),
+        Block(5, (_trusted(model, "queues", _deepest(model, width - room_of("queues"))),), gap=True),
+        Block(12, tuple(_grey(model, "queues", line) for line in _other_queues(model, width))),
+        Block(6, (_trusted(model, "spend", _spend(model, width - room_of("spend"))),), gap=True),
+        Block(8, (_trusted(model, "alerts", _alerts(model, width - room_of("alerts"))),), gap=True),
+        Block(13, tuple(_grey(model, "alerts", line) for line in _alert_rows(model, width))),
         Block(9, (_last_change(model, width),), gap=True),
         Block(14, tuple(_other_changes(model, width, max(0, min(5, height - 30))))),
     ]
     return [block for block in blocks if block.lines]
+
+
+def _trusted(model: FleetModel, source: str, line: Line) -> Line:
+    """The line, grey and with its age where its source fails: then it is the last good value."""
+    reading = model.fleet.reading(source)
+    if reading.error is None or not reading.known:
+        return line
+    old = f" ({formats.age(reading.age_s(model.now))} old)"
+    return (*recolour(line, "grey"), (old, "grey"))
+
+
+def _grey(model: FleetModel, source: str, line: Line) -> Line:
+    """The line, grey where its source fails."""
+    return line if model.fleet.reading(source).error is None else recolour(line, "grey")
 
 
 def _labelled(label: str) -> Pen:
@@ -177,7 +241,8 @@ def _requests(model: FleetModel, width: int) -> Line:
     if slowest is not None and width - pen.width >= 16:
         pen.put(f"  p95 {formats.latency(slowest)}", "text")
     room = width - pen.width - 2
-    return pen.put("  ").add(sparkline(columns, min(30, room), "primary")).line() if room >= 8 else pen.line()
+    highest = max((value for value in columns if value is not None), default=0.0)
+    return pen.put("  ").add(sparkline(columns, min(30, room), "spark", highest * 1.15)).line() if room >= 8 else pen.line()
 
 
 def _worst(model: FleetModel, key: Callable[[SloReport], float | None]) -> SloReport | None:

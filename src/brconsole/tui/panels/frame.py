@@ -9,6 +9,7 @@ from brconsole.tui.grid import Box, Panel
 from brconsole.tui.paint import Line, add_role, fit, recolour, wrap
 from brconsole.tui.state import PanelTrust, Trust
 
+LOW = 6
 _SKELETON = (0.62, 0.38, 0.5, 0.28, 0.44)
 
 
@@ -30,8 +31,9 @@ def _body(box: Box, trust: PanelTrust, render: Callable[[int, int], Sequence[Lin
         return list(render(width, height))
     if trust.age_s is None and trust.grey:
         return causes(trust, width, min(height, 6))
-    below = causes(trust, width, 2 if trust.grey and height >= 6 else 1)[: max(0, height - 1)]
-    lines = list(render(width, height - len(below)))[: height - len(below)]
+    below = causes(trust, width, 2 if trust.grey and height >= LOW else 1)[: max(0, height - 1)]
+    room = height - len(below)
+    lines = list(render(width, height if height < LOW else room))[:room]  # a low panel cuts its rows, it does not count them
     if trust.grey:
         lines = [recolour(line, "grey") for line in lines]
     lines += [()] * (height - len(below) - len(lines))

@@ -162,8 +162,9 @@ def facts(model: FleetModel, row: ServiceRow | None, width: int, height: int) ->
     service = row.service
     first = Pen().put(shown(service.uri or "no address", 120), "secondary under" if service.uri else "dim")
     changed = None if model.now is None or service.updated is None else (model.now - service.updated).total_seconds()
-    by = f"changed {formats.age(changed)} ago by {shown(service.last_modifier or formats.UNKNOWN, 60)}"
-    lines = [ends(first.line(), ((by, "dim"),), width), ends(_state(row), _rates(row), width), _badges(row)]
+    who = shown(service.last_modifier or formats.UNKNOWN, 60) if width >= 120 else row.who or formats.UNKNOWN
+    by = f"changed {formats.age(changed)} ago by {who}"
+    lines = [ends(first.line(), ((by, "dim"),), width), ends(_state(row), _rates(row, width), width), _badges(row)]
     return [line for line in lines if line][:height]
 
 
@@ -176,13 +177,13 @@ def _state(row: ServiceRow) -> Line:
     return (words[service.ready], *reason)
 
 
-def _rates(row: ServiceRow) -> Line:
+def _rates(row: ServiceRow, width: int) -> Line:
     rates = row.rates
     if row.service.is_worker:
         return (("worker: takes no requests", "dim"),)
     pen = Pen().put(f"{formats.rate(rates.requests_per_s)} req/s", "text").put(f"   5xx {formats.percent(rates.error_ratio)}", _error_role(rates.error_ratio))
     pen.put(f"   p95 {formats.latency(rates.latency_p95_ms)}", "text")
-    pen.put(f"   cold start {formats.latency(rates.cold_start_p95_ms)}" if rates.cold_start_p95_ms is not None else "", "dim")
+    pen.put(f"   cold start {formats.latency(rates.cold_start_p95_ms)}" if rates.cold_start_p95_ms is not None and width >= 100 else "", "dim")
     return pen.put(f"   {formats.count(rates.instances)} instances", "text").line()
 
 

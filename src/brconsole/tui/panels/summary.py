@@ -28,11 +28,15 @@ def panel(model: FleetModel, box: Box, services: Callable[[int, int], Sequence[L
             lines.append(_figures(model))
         return lines[:height]
 
-    return framed(box, word.lower() if not model.health.reasons else f"{word.lower()}, {len(model.health.reasons)} reasons", trust, render)
+    number = len(model.health.reasons)
+    title = word.lower() if not number else f"{word.lower()}, {number} reason{'s' if number > 1 else ''}"
+    return framed(box, title, trust, render)
 
 
 def _figures(model: FleetModel) -> Line:
     pen = Pen()
+    loud = alert_panel.counts(model, short=True)
+    pen.put("alerts", "dim").add(loud).put("  ") if loud else pen.put("no alert  ", "dim")
     budgets = [slo.budget_remaining_ratio for slo in model.fleet.slos.value or () if slo.budget_remaining_ratio is not None]
     if budgets:
         pen.put(f"budget {formats.whole_percent(min(budgets))}  ", "dim")
@@ -42,5 +46,5 @@ def _figures(model: FleetModel) -> Line:
         pen.put(f"queue {shown(deepest.name, 12)} {formats.count(deepest.depth)}  ", "dim")
     if spend := model.fleet.spend.value:
         pen.put(f"spend {formats.whole_percent(spend.share)} ", "dim")
-    return pen.add(alert_panel.counts(model)).line()
+    return pen.line()
 

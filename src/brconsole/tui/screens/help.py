@@ -24,7 +24,7 @@ _TRUST = (
     (f"{glyphs.LIVE} 12 s", "good", "live, and how old the newest point is"),
     (f"{glyphs.STALE} stale · 4 min", "warn", "older than the API's lag and two rounds"),
     (f"{glyphs.PARTIAL} partial", "warn", "one of its sources fails; the others are fresh"),
-    (f"{glyphs.BAD} failed · 4 min old", "bad", "grey is the last good value; the cause stands below it"),
+    (f"{glyphs.BAD} failed · 4 min", "bad", "grey is the last good value; the cause stands below it"),
     (f"{glyphs.LOADING} loading", "dim", "nothing has answered yet"),
 )
 _PROSE = (

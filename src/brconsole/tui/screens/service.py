@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from brconsole.tui import chrome
 from brconsole.tui.actions import Scope
 from brconsole.tui.grid import Box, Panel, compose
-from brconsole.tui.paint import Line
+from brconsole.tui.paint import Line, shown
 from brconsole.tui.panels import budget, detail, revisions
 from brconsole.tui.panels.frame import panel
 from brconsole.tui.screens.base import BoardScreen
@@ -73,7 +73,7 @@ class ServiceScreen(BoardScreen):
         model = self.model
         row = model.row(self.service)
         if name == "facts":
-            return panel(box, self.service, model.trust("services"), lambda width, height: revisions.facts(model, row, width, height))
+            return panel(box, shown(self.service, 80), model.trust("services"), lambda width, height: revisions.facts(model, row, width, height))
         if name == "revisions":
             listed = len(model.revisions(self.service))
             title = f"Revisions · {listed}" if listed else "Revisions"
@@ -87,7 +87,7 @@ class ServiceScreen(BoardScreen):
     def _table(self, width: int, height: int) -> Sequence[Line]:
         row = self.model.row(self.service)
         if row is None:
-            return [((f"No service {self.service} is known here.", "dim"),)]
+            return [((f"No service {shown(self.service, 60)} is known here.", "dim"),)]
         listed = revisions.ordered(self.model, row)
         self._listed = [revision.name for revision in listed]
         self._height = max(1, height - 1)

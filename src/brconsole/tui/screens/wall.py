@@ -15,7 +15,7 @@ from brconsole.tui.state import FleetModel
 from brconsole.tui.table import RowCursor
 
 CARD_WIDTH = 38
-CARD_HEIGHT = 6
+CARD_HEIGHT = 4
 COLUMN_HEIGHT = 14
 """Cards stand side by side only where each is at least this tall."""
 

@@ -65,6 +65,11 @@ class Board(Widget):
             self._painted_with = self._palette()
         palette = self._palette()
         line = self._lines[y] if y < len(self._lines) else EMPTY
-        clean = to_ascii if self._ascii else str
-        strip = Strip([Segment(clean(text), palette.style(role)) for text, role in line])
+        strip = Strip([Segment(self._safe(text), palette.style(role)) for text, role in line])
         return strip.adjust_cell_length(width, palette.base)
+
+    def _safe(self, text: str) -> str:
+        """The last gate before the terminal: nothing that could move the cursor or begin a sequence passes."""
+        if not text.isprintable():
+            text = "".join(character if character.isprintable() else "\ufffd" for character in text)
+        return to_ascii(text) if self._ascii else text
