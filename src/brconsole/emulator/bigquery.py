@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from brconsole.emulator import quota
 from brconsole.emulator.bigquery_errors import BigQueryError, error_json, invalid_query, not_found, not_implemented
-from brconsole.emulator.billing_table import BILLING_PROJECT, DATASET, TABLE, BillingTable, Result
+from brconsole.emulator.billing_table import BILLING_PROJECT, DATASET, TABLE, BillingTable, Column, Result
 from brconsole.emulator.cloud import Cloud, Rule
 from brconsole.emulator.errors import ApiError, invalid_argument
 from brconsole.emulator.http import HttpApi, HttpRequest, Route
@@ -209,18 +209,21 @@ class BigQuery(HttpApi):
                     "bytesBilledLimitExceeded",
                     f"Query exceeded limit for bytes billed: {request.most_bytes}. {billed} or higher required.",
                 )
-            result = Result(self._table.describe(query), ()) if request.dry_run else self._table.run(query)
-        names = [column.name.lower() for column in result.columns]
-        for name in names:
-            if names.count(name) > 1:
-                raise invalid_query(
-                    f"Duplicate column names in the result are not supported. Found duplicate(s): {name}"
-                )
+            columns = self._table.describe(query)
+            _check_names(columns)
+            result = Result(columns, ()) if request.dry_run else self._table.run(query, columns)
         schema = [_field(column.name, column.type) for column in result.columns]
         rows = [
             {"f": [{"v": _cell(value, field)} for value, field in zip(row, schema, strict=True)]} for row in result.rows
         ]
         return _Answer(schema, rows, bytes_read)
+
+
+def _check_names(columns: Sequence[Column]) -> None:
+    names = [column.name.lower() for column in columns]
+    for name in names:
+        if names.count(name) > 1:
+            raise invalid_query(f"Duplicate column names in the result are not supported. Found duplicate(s): {name}")
 
 
 def _checked(body: Mapping[str, Any], project: str) -> _Request:
@@ -330,6 +333,7 @@ def _engine_error(sql: str, text: str) -> BigQueryError:
 
 
 _SCALAR_TYPES: Mapping[str, str] = {
+    "null": "INTEGER",  # an untyped NULL is an INT64
     "varchar": "STRING",
     "boolean": "BOOLEAN",
     "tinyint": "INTEGER",

@@ -72,6 +72,7 @@ _AGREED: tuple[type[exp.Expr], ...] = (
     exp.TimestampTrunc,
     exp.TryCast,
     exp.TsOrDsToDate,
+    exp.TsOrDsToTimestamp,
     exp.Unnest,
     exp.Upper,
 )
@@ -386,12 +387,22 @@ class _Rewriter:
             return _checked_division(node)
         if isinstance(node, exp.DateTrunc):
             return self._date_trunc(node)
-        return None
+        if isinstance(node, exp.DateAdd | exp.DateSub):
+            return exp.Cast(this=node.copy(), to=exp.DataType.build("DATE"))  # DuckDB makes it a timestamp
+        if isinstance(node, exp.Extract) and node.name.upper() == "DATE":
+            return exp.Cast(this=node.expression.copy(), to=exp.DataType.build("DATE"))
+        if isinstance(node, exp.Unnest):
+            return _with_columns(node)
+        if isinstance(node, exp.Literal) and not node.is_string and not node.name.isdigit():
+            return exp.Cast(this=node.copy(), to=exp.DataType.build("DOUBLE"))  # FLOAT64; DuckDB takes it for a decimal
+        return _exact_decimal(node)
 
     def _by_name(self, node: exp.Parameter, bound: dict[str, Any]) -> exp.Expr:
         parameter = {name.lower(): one for name, one in self.named.items()}.get(node.name.lower())
         if parameter is None:
-            raise invalid_query(f"Query parameter '{node.name}' not found at {place_of(self.sql, node)}")
+            found = re.search(rf"@{re.escape(node.name)}\b", self.sql)
+            place = position(self.sql, found.start() if found else 0)
+            raise invalid_query(f"Query parameter '{node.name}' not found at {place}")
         return _placeholder(f"named_{node.name.lower()}", parameter, bound)
 
     def _by_number(self, node: exp.Placeholder, bound: dict[str, Any]) -> exp.Expr:
@@ -426,6 +437,26 @@ def _placeholder(key: str, parameter: Parameter, bound: dict[str, Any]) -> exp.E
 
 def _literal(text: str, type_name: str) -> exp.Expr:
     return exp.Cast(this=exp.Literal.string(text), to=exp.DataType.build(type_name, dialect="duckdb"))
+
+
+def _with_columns(node: exp.Unnest) -> exp.Expr | None:
+    """UNNEST of records without a name, whose fields are columns."""
+    if node.args.get("alias") is not None or not isinstance(node.parent, exp.From | exp.Join):
+        return None
+    depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))
+    unnested = exp.Anonymous(this="UNNEST", expressions=[*(one.copy() for one in node.expressions), depth])
+    return exp.Subquery(this=exp.Select(expressions=[unnested]))
+
+
+def _exact_decimal(node: exp.Expr) -> exp.Expr | None:
+    """NUMERIC has 9 places; DuckDB's own default has 3."""
+    if not isinstance(node, exp.DataType):
+        return None
+    if node.is_type("bigdecimal"):
+        raise not_implemented("BIGNUMERIC is not part of the embedded BigQuery.")
+    if node.is_type("decimal") and not node.expressions:
+        return exp.DataType.build("DECIMAL(38, 9)", dialect="duckdb")
+    return None
 
 
 def _checked_division(node: exp.Div) -> exp.Expr:

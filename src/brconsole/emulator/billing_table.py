@@ -133,12 +133,13 @@ class BillingTable:
 
     def describe(self, query: Translated) -> tuple[Column, ...]:
         """The columns of a query, without running it."""
-        described = self._execute(f"SELECT * FROM ({query.sql}) LIMIT 0", query.bound).description
-        return tuple(Column(name, kind) for name, kind, *_ in described or ())
+        if self._engine is None:
+            raise RuntimeError("fill() comes first")
+        relation = self._engine.sql(query.sql, params=dict(query.bound) or None)
+        return tuple(Column(name, kind) for name, kind in zip(relation.columns, relation.types, strict=True))
 
-    def run(self, query: Translated) -> Result:
+    def run(self, query: Translated, columns: tuple[Column, ...]) -> Result:
         """Run a query to its end. Raises the engine's errors."""
-        columns = self.describe(query)
         # Through a table, which keeps the order of the rows: the engine's Python side reads no zoned timestamps itself.
         self._execute(f"CREATE OR REPLACE TEMP TABLE result AS {query.sql}", query.bound)
         read = ", ".join(
