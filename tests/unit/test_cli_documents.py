@@ -271,7 +271,7 @@ def test_a_table_says_what_is_not_known_and_why() -> None:
     text = status_table.render(dark(), NARROW)
     assert "? unknown" in text
     assert "? not known, see Sources" in text
-    assert "services: failed, never read: Cloud Run: unavailable (prod)" in " ".join(text.split())
+    assert "services (never read): Cloud Run: unavailable (prod)" in " ".join(text.split())
 
 
 def test_a_split_that_is_not_served_as_asked_shows_both() -> None:
@@ -279,6 +279,18 @@ def test_a_split_that_is_not_served_as_asked_shows_both() -> None:
     text = status_table.render(replace(full(), services=Reading((drifting,), NOW)), NARROW)
     assert "00041-abc 100 % → 0 %" in text
     assert "drift" in text
+
+
+def test_one_cause_of_many_failures_is_told_once() -> None:
+    why = "no credentials were found ({}); log in"
+    fleet = replace(
+        dark(),
+        services=Reading().failing(f"Cloud Run: {why.format('projects/p')}", None),
+        queues=Reading().failing(f"Cloud Monitoring: {why.format('arq/queue_depth')}", None),
+    )
+    text = " ".join(status_table.render(fleet, WIDE).split("Sources")[-1].split())
+    assert text.count("no credentials were found; log in") == 1
+    assert "services (never read), queues (never read): no credentials were found; log in" in text
 
 
 def test_plain_is_sentences_without_glyphs() -> None:

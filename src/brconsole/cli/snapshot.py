@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from brconsole.cli import exit_codes, output
+from brconsole.cli.causes import by_cause
 from brconsole.cli.failures import MisuseError, not_among
 from brconsole.cli.session import Connection
 from brconsole.domain.environment import Environment
@@ -62,10 +63,7 @@ def exit_code(fleet: Fleet) -> int:
 
 def tell_failures(fleet: Fleet) -> None:
     """Say on standard error what could not be read, each cause once."""
-    causes: dict[str, list[str]] = {}
-    for name in failed_sources(fleet):
-        causes.setdefault(fleet.reading(name).error or "no answer within the deadline", []).append(name)
-    for cause, names in causes.items():
+    for names, cause in by_cause(fleet, failed_sources(fleet)):
         output.tell(f"could not read {_listed(names)}: {cause}")
 
 

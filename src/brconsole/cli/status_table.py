@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
+from brconsole.cli.causes import by_cause
 from brconsole.cli.terminal import Terminal
 from brconsole.domain import rates
 from brconsole.domain.alert import AlertReport, AlertState
@@ -294,21 +295,22 @@ def _alert(alert: AlertReport, now: datetime | None) -> tuple[Text, ...]:
 
 
 def _sources(fleet: Fleet) -> Iterator[RenderableType]:
-    untrusted = [name for name in fleet.sources if fleet.state(name) is not SourceState.LIVE]
-    live = len(fleet.sources) - len(untrusted)
+    states = {name: fleet.state(name) for name in fleet.sources}
+    live = sum(state is SourceState.LIVE for state in states.values())
     yield Text.assemble(("\nSources", "bold"), f"  {live} live")
-    alike: dict[tuple[SourceState, datetime | None, str | None], list[str]] = {}
-    for name in untrusted:
-        reading = fleet.reading(name)
-        alike.setdefault((fleet.state(name), reading.as_of, reading.error), []).append(name)
-    for (state, as_of, error), names in alike.items():
-        said = [] if state is SourceState.NEVER else [state.value]
-        age = None if as_of is None or fleet.now is None else (fleet.now - as_of).total_seconds()
-        said.append("never read" if as_of is None else f"last good {formats.age(age)} ago")
-        line = Text(f"{glyphs.PARTIAL} {', '.join(clean(name) for name in names)}: {', '.join(said)}", _WARN)
-        if error:
-            line.append(f": {clean(error, _LONGEST)}")
+    failed = [name for name, state in states.items() if state in (SourceState.FAILED, SourceState.NEVER)]
+    for names, cause in by_cause(fleet, failed):
+        shown = ", ".join(f"{clean(name)} ({_last_good(fleet, name)})" for name in names)
+        line = Text(f"{glyphs.PARTIAL} {shown}", _WARN).append(f": {clean(cause, _LONGEST)}", "default")
         yield Padding(line, (0, 0, 0, 2))
+    for name, state in states.items():
+        if state is SourceState.STALE:
+            yield Padding(Text(f"{glyphs.STALE} {clean(name)}: stale, {_last_good(fleet, name)}", _WARN), (0, 0, 0, 2))
+
+
+def _last_good(fleet: Fleet, name: str) -> str:
+    reading = fleet.reading(name)
+    return "never read" if reading.as_of is None else f"{formats.age(reading.age_s(fleet.now))} old"
 
 
 def _left(title: str) -> Column:
