@@ -272,6 +272,20 @@ async def test_a_query_that_takes_longer_than_asked_is_fetched_by_its_job(wareho
     assert int(reply.json()["rows"][0]["f"][0]["v"]) > 0
 
 
+async def test_a_query_without_end_is_ended_and_others_go_on(warehouse, monkeypatch):
+    monkeypatch.setattr("brconsole.emulator.bigquery._LONGEST_S", 0.5)
+    endless = f"SELECT COUNT(*) FROM {TABLE} a, {TABLE} b, {TABLE} c WHERE a.cost + b.cost + c.cost > 1"
+    document = await warehouse.query(endless, timeoutMs=1)
+    assert document["jobComplete"] is False
+    reply = await warehouse.client.get("/control/clock")
+    assert reply.status_code == 200
+    job = document["jobReference"]["jobId"]
+    reply = await warehouse.client.get(f"/bigquery/v2/projects/{PROJECT}/queries/{job}")
+    assert reply.status_code == 400
+    assert "was ended" in reply.json()["error"]["message"]
+    assert await warehouse.rows("SELECT 1") == [("1",)]
+
+
 async def test_a_job_that_is_not_there_is_not_found(warehouse):
     reply = await warehouse.client.get(f"/bigquery/v2/projects/{PROJECT}/queries/job_nothing")
     assert reply.status_code == 404

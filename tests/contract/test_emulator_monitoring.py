@@ -203,10 +203,26 @@ async def test_a_second_aggregation_reduces_the_first(reader):
     assert [point.value.int64_value for point in found.points] == [busiest]
 
 
-async def test_a_rate_says_its_unit(reader):
+async def test_a_rate_is_per_second(reader):
     found = await reader.read(REQUESTS, 600, summed(600, [], "ALIGN_RATE", "REDUCE_SUM"))
     count = total(await reader.read(REQUESTS, 600, summed(600)))
     assert found[0].points[0].value.double_value == pytest.approx(count / 600)
+
+
+async def test_cumulative_distributions_have_percentiles_of_what_was_added(reader):
+    runtimes = 'metric.type = "custom.googleapis.com/arq/job_runtime"'
+    found = await reader.read(
+        runtimes, 3600, summed(3600, ["metric.labels.queue"], "ALIGN_DELTA", "REDUCE_PERCENTILE_95")
+    )
+    jobs = await reader.read(
+        f'{JOBS} AND metric.labels.outcome = one_of("complete", "failed")', 3600, summed(3600, ["metric.labels.queue"])
+    )
+    (distribution,) = await reader.read(runtimes, 3600, summed(3600))
+    assert {one.metric.labels["queue"] for one in found} <= {one.metric.labels["queue"] for one in jobs}
+    assert all(one.points[0].value.double_value > 0 for one in found)
+    assert (
+        0 < distribution.points[0].value.distribution_value.count <= total(await reader.read(JOBS, 3600, summed(3600)))
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ lateness

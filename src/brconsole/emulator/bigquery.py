@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import math
 import re
+import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -123,6 +124,8 @@ class BigQuery(HttpApi):
                 "or perhaps it does not exist.",
             )
         task = asyncio.create_task(self._run(checked, self.cloud.now()))
+        # A job that nobody fetches may fail in silence.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
         options = body.get("formatOptions") or {}
         job = _Job(f"job_{uuid.uuid4().hex[:28]}", project.id, task, bool(options.get("useInt64Timestamp")))
         if not checked.dry_run:
@@ -180,15 +183,20 @@ class BigQuery(HttpApi):
         return document
 
     async def _run(self, request: _Request, now: float) -> _Answer:
-        loop = asyncio.get_running_loop()
-        end = loop.call_later(_LONGEST_S, self._table.interrupt)
+        return await asyncio.get_running_loop().run_in_executor(self._worker, self._answer, request, now)
+
+    def _answer(self, request: _Request, now: float) -> _Answer:
+        """Everything about a query, in the worker thread, and not for ever."""
+        # A timer of its own: the event loop may be gone before the query ends, and the thread would outlive it.
+        end = threading.Timer(_LONGEST_S, self._table.interrupt)
+        end.daemon = True
+        end.start()
         try:
-            return await loop.run_in_executor(self._worker, self._answer, request, now)
+            return self._worked_out(request, now)
         finally:
             end.cancel()
 
-    def _answer(self, request: _Request, now: float) -> _Answer:
-        """Everything about a query, in the worker thread."""
+    def _worked_out(self, request: _Request, now: float) -> _Answer:
         from brconsole.emulator.bigquery_sql import TableId, translate
 
         query = translate(
