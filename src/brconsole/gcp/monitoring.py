@@ -6,6 +6,7 @@ Google's caches.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -176,10 +177,8 @@ class MetricsReader:
         """See Metrics. Every task of a worker reports the same queue, so the greatest report stands, not their sum."""
         window = Grid(end, window_s, period_s)
         aggregation = Aggregation(period_s, "ALIGN_MEAN", "REDUCE_MAX", (_QUEUE,))
-        depths: dict[str, Series] = {}
-        for metric in self._depth_metrics:
-            depths.update(await self._gauges(metric, window, aggregation))
-        return depths
+        found = await asyncio.gather(*(self._gauges(metric, window, aggregation) for metric in self._depth_metrics))
+        return {queue: series for depths in found for queue, series in depths.items()}
 
     async def queue_oldest_age_s(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
         """See Metrics."""
@@ -202,19 +201,18 @@ class MetricsReader:
     async def condition(self, condition: Condition, end: datetime, window_s: int) -> tuple[Series, ...]:
         """See Metrics."""
         window = Grid(end, window_s, condition.alignment_period_s)
-        rows = await self._condition_rows(
-            condition.filter, window, condition.aligner, condition.reducer, condition.group_by
-        )
+        above = self._condition_rows(condition.filter, window, condition.aligner, condition.reducer, condition.group_by)
         if not condition.denominator_filter:
-            return tuple(window.series(values, labels) for labels, values in rows)
-        below = await self._condition_rows(
+            return tuple(window.series(values, labels) for labels, values in await above)
+        below = self._condition_rows(
             condition.denominator_filter,
             window,
             condition.denominator_aligner,
             condition.denominator_reducer,
             condition.denominator_group_by,
         )
-        return tuple(window.series(values, labels) for labels, values in _ratios(rows, below))
+        ratios = _ratios(*await asyncio.gather(above, below))
+        return tuple(window.series(values, labels) for labels, values in ratios)
 
     async def policies(self) -> tuple[Policy, ...]:
         """See Metrics. A policy that the console cannot evaluate has no conditions, and so is unknown, never ok."""

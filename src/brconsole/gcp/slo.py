@@ -7,6 +7,7 @@ ListTimeSeries and take one SLO a call; burn rates are therefore computed from r
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any, Literal
 
@@ -39,7 +40,18 @@ class SloReader:
         self._region = region
 
     async def objectives(self) -> tuple[Objective, ...]:
-        """See Slos: two lists, of what is monitored and of the SLOs of all of it."""
+        """See Slos: two lists at once, of what is monitored and of the SLOs of all of it."""
+        run_services, messages = await asyncio.gather(self._run_services(), self._objectives())
+        with self._caller.reading(LIST_OBJECTIVES, f"projects/{self._project}"):
+            found = [
+                _objective(message, run_services[service])
+                for message in messages
+                if (service := _id(message.name, "services")) in run_services
+            ]
+        return tuple(sorted(found, key=lambda objective: (objective.service, objective.name)))
+
+    async def _run_services(self) -> dict[str, str]:
+        """The Cloud Run services of the region by the ids that Service Monitoring has for them."""
         from google.cloud.monitoring_v3.services.service_monitoring_service import ServiceMonitoringServiceAsyncClient
 
         parent = f"projects/{self._project}"
@@ -52,19 +64,17 @@ class SloReader:
                     service = self._run_service(message)
                     if service:
                         run_services[_id(message.name, "services")] = service
+        return run_services
+
+    async def _objectives(self) -> list[Any]:
+        from google.cloud.monitoring_v3.services.service_monitoring_service import ServiceMonitoringServiceAsyncClient
+
         everywhere = f"workspaces/{self._project}/services/-"
         async with self._caller.call(LIST_OBJECTIVES, everywhere) as call:
             client = await call.client(ServiceMonitoringServiceAsyncClient)
-            objectives = await client.list_service_level_objectives(
-                {"parent": everywhere, "page_size": _PAGE}, **call.options
-            )
-            found = [
-                _objective(message, run_services[_id(message.name, "services")])
-                async for page in call.pages(objectives)
-                for message in page.service_level_objectives
-                if _id(message.name, "services") in run_services
-            ]
-        return tuple(sorted(found, key=lambda objective: (objective.service, objective.name)))
+            request = {"parent": everywhere, "page_size": _PAGE}
+            pager = await client.list_service_level_objectives(request, **call.options)
+            return [message async for page in call.pages(pager) for message in page.service_level_objectives]
 
     async def budget_remaining(self, objective: Objective, end: datetime) -> float | None:
         """See Slos."""

@@ -231,6 +231,7 @@ async def test_each_api_failing_in_each_way_is_named_in_time_and_recovers(
 @pytest.mark.parametrize("name", PAGED_SOURCES)
 async def test_a_list_that_breaks_on_its_second_page_is_no_list(google: Any, connect: Any, name: str) -> None:
     source = SOURCES[name]
+    google.on(OBJECTIVES, monitoring_v3.ListServiceLevelObjectivesRequest, lambda *_: NO_OBJECTIVES)
     pages = iter([type(source.good)(next_page_token="2"), b"\xff\xff\xff"])
     google.on(source.path, source.request, lambda *_: next(pages))
     cloud, _ = await connect()
