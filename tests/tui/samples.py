@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from brconsole.domain.alert import AlertReport, AlertState
@@ -20,7 +20,7 @@ from brconsole.domain.spend import SpendReport
 from brconsole.domain.traffic import TrafficTarget
 from brconsole.tui.console import Console
 
-NOW = datetime(2026, 6, 23, 14, 3, 22, tzinfo=timezone.utc)
+NOW = datetime(2026, 6, 23, 14, 3, 22, tzinfo=UTC)
 MINUTE = NOW.replace(second=0)
 
 DEV = Environment("dev", "br-dev-4821", "us-central1", budget=BudgetSettings(500))
@@ -46,7 +46,8 @@ BURNS = ("5m", "30m", "1h", "6h", "3d")
 def wave(base: float, swing: float, phase: float = 0.0, length: int = 60) -> tuple[float, ...]:
     """A history that looks like traffic."""
     return tuple(
-        max(0.0, base + swing * math.sin(phase + i / 7) + swing / 3 * math.sin(phase * 3 + i / 2.3)) for i in range(length)
+        max(0.0, base + swing * math.sin(phase + i / 7) + swing / 3 * math.sin(phase * 3 + i / 2.3))
+        for i in range(length)
     )
 
 
@@ -55,14 +56,21 @@ def series(values: tuple[float | None, ...], period_s: int = 60) -> Series:
     return Series(MINUTE, period_s, values)
 
 
-def revision(service: str, name: str, hours_old: float, *, ready: bool | None = True, reason: str | None = None) -> Revision:
+def revision(
+    service: str, name: str, hours_old: float, *, ready: bool | None = True, reason: str | None = None
+) -> Revision:
     """A revision of a service."""
     return Revision(
-        name, service, f"us-central1-docker.pkg.dev/bytereview-prod/bytereview/{service}:{name[-3:]}",
-        "sha256:" + (name.encode().hex() * 6)[:64], NOW - timedelta(hours=hours_old), ready, reason,
+        name,
+        service,
+        f"us-central1-docker.pkg.dev/bytereview-prod/bytereview/{service}:{name[-3:]}",
+        "sha256:" + (name.encode().hex() * 6)[:64],
+        NOW - timedelta(hours=hours_old),
+        ready,
+        reason,
         None if reason is None else "The user-provided container failed to start and listen on PORT=8080.",
         f"{service}@bytereview-prod.iam.gserviceaccount.com",
-    )  # fmt: skip
+    )
 
 
 def service(
@@ -86,14 +94,31 @@ def service(
 
     latest = latest or list(split)[-1]
     return Service(
-        name, f"https://{name}-4821-uc.a.run.app", ready, None if ready else "RevisionFailed", reconciling, 12,
-        11 if reconciling else 12, "etag", NOW - timedelta(days=200), NOW - timedelta(minutes=minutes_old), who, latest, latest,
-        targets(split), targets(serving if serving is not None else split),
-    )  # fmt: skip
+        name,
+        f"https://{name}-4821-uc.a.run.app",
+        ready,
+        None if ready else "RevisionFailed",
+        reconciling,
+        12,
+        11 if reconciling else 12,
+        "etag",
+        NOW - timedelta(days=200),
+        NOW - timedelta(minutes=minutes_old),
+        who,
+        latest,
+        latest,
+        targets(split),
+        targets(serving if serving is not None else split),
+    )
 
 
 def slo(
-    service_name: str, name: str, goal: float, left: float | None, burns: tuple[float | None, ...], status: SloStatus = SloStatus.OK
+    service_name: str,
+    name: str,
+    goal: float,
+    left: float | None,
+    burns: tuple[float | None, ...],
+    status: SloStatus = SloStatus.OK,
 ) -> SloReport:
     """An objective; it runs out where it burns faster than its period allows."""
     kind = "latency" if name == "latency" else "availability"
@@ -103,22 +128,41 @@ def slo(
     return SloReport(objective, left, dict(zip(BURNS, burns, strict=True)), status, out)
 
 
-def queue(name: str, history: tuple[float | None, ...], oldest: float | None, eta: float | None, status: QueueStatus = QueueStatus.OK,
-          arrivals: float | None = 4.2, done: float | None = 4.6) -> QueueReport:  # fmt: skip
+def queue(
+    name: str,
+    history: tuple[float | None, ...],
+    oldest: float | None,
+    eta: float | None,
+    status: QueueStatus = QueueStatus.OK,
+    arrivals: float | None = 4.2,
+    done: float | None = 4.6,
+) -> QueueReport:
     """A queue with its history."""
     return QueueReport(name, history[-1], oldest, arrivals, done, eta, 10_000, status, series(history))
 
 
 def healthy(environment: Environment = PROD) -> Fleet:
     """Everything live and well, no split."""
-    names = {"api": "api-00041-abc", "frontend": "frontend-00022-gm8", "worker-extract": "worker-extract-00017-hx2",
-             "worker-import": "worker-import-00009-pq1", "worker-cron": "worker-cron-00004-rw8"}  # fmt: skip
+    names = {
+        "api": "api-00041-abc",
+        "frontend": "frontend-00022-gm8",
+        "worker-extract": "worker-extract-00017-hx2",
+        "worker-import": "worker-import-00009-pq1",
+        "worker-cron": "worker-cron-00004-rw8",
+    }
     services = tuple(
-        service(name, {current: 100}, minutes_old=40 + 700 * index, tags={"prev": f"{name}-00001-old"} if name == "api" else None)
+        service(
+            name,
+            {current: 100},
+            minutes_old=40 + 700 * index,
+            tags={"prev": f"{name}-00001-old"} if name == "api" else None,
+        )
         for index, (name, current) in enumerate(sorted(names.items()))
     )
     revisions = {
-        name: tuple(revision(name, current if i == 0 else f"{name}-000{20 - i:02d}-o{i}z", 3 + 40 * i) for i in range(4))
+        name: tuple(
+            revision(name, current if i == 0 else f"{name}-000{20 - i:02d}-o{i}z", 3 + 40 * i) for i in range(4)
+        )
         for name, current in names.items()
     }
     requests = {
@@ -132,7 +176,9 @@ def healthy(environment: Environment = PROD) -> Fleet:
         services=Reading(services, NOW - timedelta(seconds=12)),
         revisions=Reading(revisions, NOW - timedelta(seconds=24)),
         requests=Reading(requests, MINUTE - timedelta(seconds=60)),
-        latency=Reading({"api": series(wave(182, 12)), "frontend": series(wave(96, 6, 1))}, MINUTE - timedelta(seconds=60)),
+        latency=Reading(
+            {"api": series(wave(182, 12)), "frontend": series(wave(96, 6, 1))}, MINUTE - timedelta(seconds=60)
+        ),
         cold_starts=Reading({"api": ColdStarts(2140, 3)}, MINUTE),
         instances=Reading(
             {name: series((float(number),) * 60) for name, number in zip(names, (14, 6, 8, 4, 1), strict=True)}, MINUTE
@@ -155,8 +201,18 @@ def healthy(environment: Environment = PROD) -> Fleet:
         ),
         spend=Reading(
             SpendReport(
-                "USD", 4212.4, environment.budget.monthly if environment.budget else None, 5493.0, 180.0,
-                (("Cloud Run", 1893.0), ("Cloud SQL", 1120.5), ("Vertex AI", 640.2), ("Cloud Storage", 310.0), ("Networking", 248.7)),
+                "USD",
+                4212.4,
+                environment.budget.monthly if environment.budget else None,
+                5493.0,
+                180.0,
+                (
+                    ("Cloud Run", 1893.0),
+                    ("Cloud SQL", 1120.5),
+                    ("Vertex AI", 640.2),
+                    ("Cloud Storage", 310.0),
+                    ("Networking", 248.7),
+                ),
                 tuple((date(2026, 6, day), 150 + 40 * math.sin(day)) for day in range(1, 24)),
             ),
             NOW - timedelta(hours=5),
@@ -165,26 +221,47 @@ def healthy(environment: Environment = PROD) -> Fleet:
             tuple(
                 AlertReport(name, AlertState.OK, None, value, threshold, severity)  # type: ignore[arg-type]
                 for name, value, threshold, severity in (
-                    ("5xx ratio", 0.0004, 0.02, "critical"), ("queue depth", 420, 10_000, "warning"),
-                    ("p95 latency", 182, 800, "warning"), ("instance count", 14, 80, "warning"), ("spend", 0.42, 0.8, "info"),
-                    ("Redis memory", 0.41, 0.8, "warning"), ("Vertex 429 ratio", 0.001, 0.05, "warning"),
+                    ("5xx ratio", 0.0004, 0.02, "critical"),
+                    ("queue depth", 420, 10_000, "warning"),
+                    ("p95 latency", 182, 800, "warning"),
+                    ("instance count", 14, 80, "warning"),
+                    ("spend", 0.42, 0.8, "info"),
+                    ("Redis memory", 0.41, 0.8, "warning"),
+                    ("Vertex 429 ratio", 0.001, 0.05, "warning"),
                 )
             ),
             MINUTE,
-        ),  # fmt: skip
+        ),
         changes=Reading(
             (
-                Change(NOW - timedelta(minutes=38), "api", "ci-deployer@bytereview-prod.iam.gserviceaccount.com", "00040-sx7 → 00041-abc 100 %"),
-                Change(NOW - timedelta(hours=2, minutes=10), "worker-extract", "ana@bytereview.ai", "max instances 20 → 40"),
-                Change(NOW - timedelta(hours=5), "frontend", "ci-deployer@bytereview-prod.iam.gserviceaccount.com", "00021-aa1 50 → 0 %, 00022-gm8 50 → 100 %"),
-                Change(NOW - timedelta(days=2), "worker-import", "ci-deployer@bytereview-prod.iam.gserviceaccount.com", "updated"),
+                Change(
+                    NOW - timedelta(minutes=38),
+                    "api",
+                    "ci-deployer@bytereview-prod.iam.gserviceaccount.com",
+                    "00040-sx7 → 00041-abc 100 %",
+                ),
+                Change(
+                    NOW - timedelta(hours=2, minutes=10), "worker-extract", "ana@bytereview.ai", "max instances 20 → 40"
+                ),
+                Change(
+                    NOW - timedelta(hours=5),
+                    "frontend",
+                    "ci-deployer@bytereview-prod.iam.gserviceaccount.com",
+                    "00021-aa1 50 → 0 %, 00022-gm8 50 → 100 %",
+                ),
+                Change(
+                    NOW - timedelta(days=2),
+                    "worker-import",
+                    "ci-deployer@bytereview-prod.iam.gserviceaccount.com",
+                    "updated",
+                ),
             ),
             NOW - timedelta(seconds=20),
         ),
         sources=SOURCES,
         api_use=(ApiUse("run.googleapis.com", 8, 180), ApiUse("monitoring.googleapis.com", 14, 6000)),
         series_per_day=40_000,
-    )  # fmt: skip
+    )
 
 
 def canary(environment: Environment = PROD) -> Fleet:
@@ -223,7 +300,9 @@ def canary(environment: Environment = PROD) -> Fleet:
         alerts=replace(
             base.alerts,
             value=(
-                AlertReport("queue depth", AlertState.FIRING, NOW - timedelta(minutes=4), 8300, 8000, "warning", "extract"),
+                AlertReport(
+                    "queue depth", AlertState.FIRING, NOW - timedelta(minutes=4), 8300, 8000, "warning", "extract"
+                ),
                 AlertReport("p95 latency", AlertState.PENDING, NOW - timedelta(minutes=2), 812, 800, "warning", "api"),
                 *[alert for alert in base.alerts.value or () if alert.policy not in ("queue depth", "p95 latency")],
             ),
@@ -231,7 +310,12 @@ def canary(environment: Environment = PROD) -> Fleet:
         changes=replace(
             base.changes,
             value=(
-                Change(NOW - timedelta(minutes=5), "api", "ci-deployer@bytereview-prod.iam.gserviceaccount.com", "00042-def 0 → 5 %, 00041-abc 100 → 95 %"),
+                Change(
+                    NOW - timedelta(minutes=5),
+                    "api",
+                    "ci-deployer@bytereview-prod.iam.gserviceaccount.com",
+                    "00042-def 0 → 5 %, 00041-abc 100 → 95 %",
+                ),
                 *(base.changes.value or ()),
             ),
         ),
@@ -255,8 +339,13 @@ def drift(environment: Environment = PROD) -> Fleet:
         for one in base.services.value or ()
     )
     revisions = dict(base.revisions.value or {})
-    revisions["api"] = (revision("api", failing, 0.1, ready=False, reason="HealthCheckContainerError"), *revisions["api"])
-    return replace(base, services=replace(base.services, value=services), revisions=replace(base.revisions, value=revisions))
+    revisions["api"] = (
+        revision("api", failing, 0.1, ready=False, reason="HealthCheckContainerError"),
+        *revisions["api"],
+    )
+    return replace(
+        base, services=replace(base.services, value=services), revisions=replace(base.revisions, value=revisions)
+    )
 
 
 def stale(environment: Environment = PROD) -> Fleet:
@@ -323,19 +412,29 @@ def empty(environment: Environment = PROD) -> Fleet:
     )
 
 
-HOSTILE = "[bold red]x[/] \x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eevil\u202c 漢字 👩\u200d🚀\ufe0f [link=file:///] {" + "A" * 5000
+HOSTILE = (
+    "[bold red]x[/] \x1b[31mred\x1b[0m \x1b]0;title\x07 \u202eevil\u202c 漢字 👩\u200d🚀\ufe0f [link=file:///] {"
+    + "A" * 5000
+)
 
 
 def hostile(environment: Environment = PROD) -> Fleet:
     """Every foreign text tries to break the screen."""
     base = canary(environment)
     text = HOSTILE
-    one = service("api", {f"api-{text}": 95, f"new-{text}": 5}, who=f"{text}@x", ready=False, tags={text: f"api-{text}"})
+    one = service(
+        "api", {f"api-{text}": 95, f"new-{text}": 5}, who=f"{text}@x", ready=False, tags={text: f"api-{text}"}
+    )
     bad = replace(one, name=text, uri=text, reason=text)
     revisions = {
-        text: (revision(text, f"api-{text}", 2, ready=False, reason=text), revision(text, f"new-{text}", 1, ready=None)),
+        text: (
+            revision(text, f"api-{text}", 2, ready=False, reason=text),
+            revision(text, f"new-{text}", 1, ready=None),
+        ),
     }
-    nasty_slo = SloReport(Objective(text, text, text, 0.99, 30, "other", text), 0.2, dict.fromkeys(BURNS, 20.0), SloStatus.FAST_BURN, NOW)
+    nasty_slo = SloReport(
+        Objective(text, text, text, 0.99, 30, "other", text), 0.2, dict.fromkeys(BURNS, 20.0), SloStatus.FAST_BURN, NOW
+    )
     return replace(
         base,
         environment=replace(environment, project=text, region=text),

@@ -1,6 +1,7 @@
 """The one registry of what a person can do. Footer, help, palette, `:` and `brconsole keys` are made of it.
 
-Plain data without the screen's toolkit, so that the command line can print it. Keys are named as the terminal library names them.
+Plain data without the screen's toolkit, so that the command line can print it. Keys are named as the terminal library
+names them.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ _E, _L, _W, _F, _S, _T = Scope.EVERYWHERE, Scope.LIST, Scope.WALL, Scope.FLEET, 
 ACTIONS: tuple[Action, ...] = (
     # The order is the footer's, what helps most first.
     Action("wall.open", "Open the chosen environment", ("enter",), (_W,), "Look", "open"),
-    Action("fleet.open", "Open the page of the chosen service", ("enter",), (_F,), "Look", "open", "service", "service"),
+    Action(
+        "fleet.open", "Open the page of the chosen service", ("enter",), (_F,), "Look", "open", "service", "service"
+    ),
     Action("theme.use", "Use the chosen theme", ("enter",), (_T,), "Look", "use"),
     Action("service.previous", "The service before this one", ("left_square_bracket",), (_S,), "Look", "previous"),
     Action("service.next", "The service after this one", ("right_square_bracket",), (_S,), "Look", "next"),
@@ -64,7 +67,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("panel.previous", "Go to the panel before", ("shift+tab",), (_F,), "Look"),
     Action("panel.zoom", "Give the panel the whole screen, and back", ("z",), (_F,), "Look", "zoom", "zoom"),
     Action("wall.show", "Show the wall of all environments", ("0",), (_E,), "Go", "wall", "wall"),
-    Action("env.open", "Open an environment by its digit", tuple("123456789"), (_E,), "Go", "", "env", "environment", remappable=False),
+    Action(
+        "env.open",
+        "Open an environment by its digit",
+        tuple("123456789"),
+        (_E,),
+        "Go",
+        "",
+        "env",
+        "environment",
+        remappable=False,
+    ),
     Action("app.refresh", "Ask every source again now", ("r",), (_E,), "Look", "refresh", "refresh"),
     Action("app.command", "Type a command", ("colon",), (_E,), "Ask", "command"),
     Action("app.palette", "Search all commands", ("ctrl+p",), (_E,), "Ask"),
@@ -88,9 +101,13 @@ BY_ID = {action.id: action for action in ACTIONS}
 _SHORT = {"escape": "esc", "pagedown": "pgdn", "pageup": "pgup"}
 _LONG = {short: key for key, short in _SHORT.items()}
 _RENAMED = {
-    "solidus": "slash", "reverse_solidus": "backslash", "commercial_at": "at", "hyphen_minus": "minus", "plus_sign": "plus",
+    "solidus": "slash",
+    "reverse_solidus": "backslash",
+    "commercial_at": "at",
+    "hyphen_minus": "minus",
+    "plus_sign": "plus",
     "low_line": "underscore",
-}  # fmt: skip
+}
 
 
 def key_of(name: str) -> str:

@@ -15,11 +15,11 @@ from textual.binding import Binding, BindingType
 from brconsole.domain.fleet import Fleet
 from brconsole.tui.actions import Action
 from brconsole.tui.console import Console
-from brconsole.tui.host import Host
 from brconsole.tui.glyphs import ascii_only, to_ascii
+from brconsole.tui.host import Host
 from brconsole.tui.keymap import resolve
 from brconsole.tui.messages import FleetObserved
-from brconsole.tui.paint import shown
+from brconsole.tui.paint import Line, shown
 from brconsole.tui.state import FleetModel
 from brconsole.tui.theme_files import WITHOUT_COLOUR, ThemeFile, load
 from brconsole.tui.themes import Palette, toolkit_theme
@@ -68,7 +68,12 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             self.register_theme(toolkit_theme(theme))
         self.palette = Palette(chosen)
         self.theme = chosen.name
-        self._problems = [*console.problems, *self.theme_set.problems, *self.keys.problems, *([problem] if problem else [])]
+        self._problems = [
+            *console.problems,
+            *self.theme_set.problems,
+            *self.keys.problems,
+            *([problem] if problem else []),
+        ]
         self._views: dict[str, FleetView] = {}
         self._unsubscribe: list[Callable[[], None]] = []
         self._followed: set[str] = set()
@@ -175,6 +180,10 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         if self.screen_stack and (board := self._host().board) is not None:
             board.repaint()
 
+    def page(self, width: int, height: int) -> Sequence[Line]:
+        """The lines of the screen in front."""
+        return self.front.whole(width, height)
+
     def open(self, overlay: BoardScreen) -> None:
         """Show a screen over the present one."""
         self._overlay = overlay
@@ -192,14 +201,14 @@ class BrconsoleApp(App[None], inherit_bindings=False):
     def _follow(self, view: tuple[str, str | None, str | None]) -> None:
         """Run the feeds that the view shows, and only those."""
         kind, environment, service = view
-        wanted = set(self.settings.feeds) if kind == "wall" else {environment} & set(self.settings.feeds)
+        feeds = self.settings.feeds
+        wanted = {name for name in feeds if kind == "wall" or name == environment}
         for name in self._followed - wanted:
-            self.settings.feeds[name].stop()
+            feeds[name].stop()
         for name in wanted:
-            feed = self.settings.feeds[name]  # type: ignore[index]
-            feed.start()
-            feed.watch(service if name == environment else None)
-        self._followed = {name for name in wanted if name is not None}
+            feeds[name].start()
+            feeds[name].watch(service if name == environment else None)
+        self._followed = wanted
 
     # -- going about --------------------------------------------------------------------------------------------------
 
@@ -293,7 +302,9 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         elif key.isdigit() and 1 <= int(key) <= len(names):
             self.go("fleet", names[int(key) - 1])
         else:
-            self.say(f"there are {len(names)} environments: " + ", ".join(f"{n} {name}" for n, name in enumerate(names, 1)))
+            self.say(
+                f"there are {len(names)} environments: " + ", ".join(f"{n} {name}" for n, name in enumerate(names, 1))
+            )
 
     def do_app_refresh(self, _key: str, _argument: str) -> None:
         """`app.refresh`"""

@@ -41,7 +41,12 @@ def nice_top(value: float) -> float:
 
 
 def chart(
-    curves: Sequence[Curve], width: int, height: int, axis: TimeAxis, label: Callable[[float], str], least_top: float = 0.0
+    curves: Sequence[Curve],
+    width: int,
+    height: int,
+    axis: TimeAxis,
+    label: Callable[[float], str],
+    least_top: float = 0.0,
 ) -> list[Line]:
     """Rows of a chart: the plot with its scale at the left, and a last row with the time."""
     rows = height - 1

@@ -9,9 +9,8 @@ from brconsole.domain.fleet import Health
 from brconsole.tui import formats, glyphs
 from brconsole.tui.actions import Action, key_name
 from brconsole.tui.console import Mode
-from brconsole.tui.paint import EMPTY, Line, Pen, fit, fit_middle, fit_text, recolour, shown, width_of
+from brconsole.tui.paint import EMPTY, Line, Pen, fit, fit_middle, fit_text, shown, width_of
 from brconsole.tui.state import FleetModel, PanelTrust, Trust
-
 
 RECENT_CHANGE_S = 3600
 
@@ -28,11 +27,15 @@ class Part:
 def header(model: FleetModel, mode: Mode, *, simulated: bool, width: int, view: str = "") -> Line:
     """Where this is, how it is, and how far to believe it. The environment and its health are never dropped."""
     sign, word, role = model.health_sign()
-    badge = Pen().put("▌", f"edge:{model.colour}").put(model.name, f"badge:{model.colour}").put("▐", f"edge:{model.colour}")
+    badge = (
+        Pen().put("▌", f"edge:{model.colour}").put(model.name, f"badge:{model.colour}").put("▐", f"edge:{model.colour}")
+    )
     left = [
         Part(badge.line(), 0),
         Part(((f"{sign} {word}", f"{role} bold"),), 0),
-        Part(((shown(view, 60), "strong"),), 5, ((fit_middle(shown(view, 60), 16), "strong"),)) if view else Part(EMPTY, 9),
+        Part(((shown(view, 60), "strong"),), 5, ((fit_middle(shown(view, 60), 16), "strong"),))
+        if view
+        else Part(EMPTY, 9),
         Part(_place(model), 6),
     ]
     connection = model.connection()
@@ -83,7 +86,9 @@ def _connection(model: FleetModel, trust: PanelTrust) -> Line:
 
 def _connection_short(trust: PanelTrust) -> Line:
     line = trust.badge()
-    return ((line[0][0].split(" ")[0] + " " + formats.age(trust.age_s), line[0][1]),) if trust.age_s is not None else line
+    return (
+        ((line[0][0].split(" ")[0] + " " + formats.age(trust.age_s), line[0][1]),) if trust.age_s is not None else line
+    )
 
 
 def _assemble(left: Sequence[Part], right: Sequence[Part], width: int) -> Line:
@@ -139,7 +144,11 @@ def _last_change(model: FleetModel) -> Line:
     if change is None or old is None or old > RECENT_CHANGE_S:
         return EMPTY
     text = shown(f"{change.service} {change.what}", 60)
-    return (("  changed ", "dim"), (f"{formats.age(max(0.0, old))} ago", "accent"), (f": {fit_text(text, 40).rstrip()} ", "dim"))
+    return (
+        ("  changed ", "dim"),
+        (f"{formats.age(max(0.0, old))} ago", "accent"),
+        (f": {fit_text(text, 40).rstrip()} ", "dim"),
+    )
 
 
 def _reasons(model: FleetModel, pen: Pen, width: int) -> Line:
@@ -187,22 +196,17 @@ class KeyHint:
 ALWAYS = ("app.help", "app.back", "app.quit")
 
 
-def footer(actions: Sequence[Action], width: int, badge: Line = EMPTY) -> tuple[Line, tuple[KeyHint, ...]]:
+def footer(actions: Sequence[Action], width: int) -> tuple[Line, tuple[KeyHint, ...]]:
     """The keys that work here; help, back and quit always, the rest as there is room."""
     always = [action for action in actions if action.id in ALWAYS]
     others = [action for action in actions if action.hint and action.id not in ALWAYS]
     tail_cells = sum(_hint_cells(action) for action in always)
-    badge_cells = width_of(badge) + 2 if badge else 0
     pen, hints = Pen().put(" "), []
     for action in others:
-        if pen.width + _hint_cells(action) > width - tail_cells - badge_cells:
+        if pen.width + _hint_cells(action) > width - tail_cells:
             continue
         hints.append(_hint(pen, action))
-    for action in always:
-        if pen.width + _hint_cells(action) <= width + 2:
-            hints.append(_hint(pen, action))
-    if badge:
-        pen.to(width - badge_cells).put(" ").add(badge)
+    hints.extend(_hint(pen, action) for action in always if pen.width + _hint_cells(action) <= width + 2)
     line = fit(pen.line(), width)
     return tuple((text, f"{role} on-panel") for text, role in line), tuple(hints)
 
@@ -217,8 +221,3 @@ def _hint(pen: Pen, action: Action) -> KeyHint:
     end = pen.width
     pen.put("  ")
     return KeyHint(start, end, action.id)
-
-
-def greyed(lines: Sequence[Line]) -> list[Line]:
-    """What stands behind a message."""
-    return [recolour(line, "faint") for line in lines]

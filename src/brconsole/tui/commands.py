@@ -1,4 +1,4 @@
-"""The command line behind `:`: words from the registry, with completion, and the nearest word where one is not known."""
+"""The command line behind `:`: words from the registry, with completion, and the nearest word for one not known."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class Mistake:
 
 
 def understand(line: str, actions: Sequence[Action], names: Mapping[str, Sequence[str]]) -> Command | Mistake | None:
-    """Read a line. `names` holds the known arguments by kind; an environment's name alone opens it. None for an empty line."""
+    """Read a line. `names` holds the known arguments by kind; an environment's name alone opens it. None for an empty
+    line.
+    """
     word, _, argument = line.strip().partition(" ")
     argument = argument.strip()
     if not word:

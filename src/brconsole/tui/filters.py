@@ -48,7 +48,8 @@ class Filter:
 
     def holds(self, row: ServiceRow) -> bool:
         """Whether a service meets every term."""
-        return not self.terms or (lambda fields: all(term.holds(fields) for term in self.terms))(fields_of(row))
+        fields = fields_of(row) if self.terms else {}
+        return all(term.holds(fields) for term in self.terms)
 
 
 def parse(text: str) -> Filter:
@@ -60,7 +61,9 @@ def parse(text: str) -> Filter:
         name = field.lower()
         if field and name not in FIELDS:
             nearest = get_close_matches(name, FIELDS, 1, 0.5)
-            problem = f"no field {field!r}; " + (f"did you mean {nearest[0]}:?" if nearest else f"there are {', '.join(FIELDS)}")
+            problem = f"no field {field!r}; " + (
+                f"did you mean {nearest[0]}:?" if nearest else f"there are {', '.join(FIELDS)}"
+            )
             value, name = f"{field}:{value}".casefold(), ""
         if value:
             terms.append(Term(value, bool(negation), bool(exact), name or None))
@@ -71,13 +74,15 @@ def fields_of(row: ServiceRow) -> Mapping[str, str]:
     """What can be searched of a service, in lower case."""
     return {
         "name": row.name.casefold(),
-        "status": f"{row.level.name.lower()} {_STATUS[row.level.name]}" + (" canary" if row.canary else "")
-        + (" pinned" if row.service.pinned else "") + (" drift" if row.service.drift else ""),
+        "status": f"{row.level.name.lower()} {_STATUS[row.level.name]}"
+        + (" canary" if row.canary else "")
+        + (" pinned" if row.service.pinned else "")
+        + (" drift" if row.service.drift else ""),
         "revision": " ".join(share.revision for share in row.shares).casefold(),
         "tag": " ".join(tag for share in row.shares for tag in share.tags).casefold(),
         "by": row.who.casefold(),
         "note": " ".join(row.notes).casefold(),
-    }  # fmt: skip
+    }
 
 
 _STATUS = {"GOOD": "healthy", "WARN": "degraded", "BAD": "critical", "BUSY": "reconciling", "UNKNOWN": "undecided"}

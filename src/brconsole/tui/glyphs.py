@@ -37,16 +37,64 @@ MARKS = "●◆▲■▼★"
 """The marks of the series of a chart, at the newest point and in the legend."""
 
 _ASCII = {
-    **dict.fromkeys("✔", "+"), **dict.fromkeys("⚠◔", "!"), **dict.fromkeys("✖", "X"), "↻": "~", "◌": ".", "●": "*", "◷": "@",
-    "◐": "%", "⊘": "0", "✎": "w", "▸": ">", "▲": "^", "▼": "v", "◆": "o", "■": "#", "★": "x", "○": "o",
-    **dict.fromkeys("█▉▊▇▆", "#"), **dict.fromkeys("▋▌▅▄", "="), **dict.fromkeys("▍▎▏▃▂", "-"), "▁": "_",
-    **dict.fromkeys("▘▝▀", "'"), **dict.fromkeys("▖▗", "."), **dict.fromkeys("▞▚▛▜▙▟", "*"),
-    "░": ".", "▒": "%", "▓": "#", "╌": ".", "▐": "]",
-    **dict.fromkeys("─━╴╶╸╺", "-"), **dict.fromkeys("│┃╵╷", "|"),
+    **dict.fromkeys("✔", "+"),
+    **dict.fromkeys("⚠◔", "!"),
+    **dict.fromkeys("✖", "X"),
+    "↻": "~",
+    "◌": ".",
+    "●": "*",
+    "◷": "@",
+    "◐": "%",
+    "⊘": "0",
+    "✎": "w",
+    "▸": ">",
+    "▲": "^",
+    "▼": "v",
+    "◆": "o",
+    "■": "#",
+    "★": "x",
+    "○": "o",
+    **dict.fromkeys("█▉▊▇▆", "#"),
+    **dict.fromkeys("▋▌▅▄", "="),
+    **dict.fromkeys("▍▎▏▃▂", "-"),
+    "▁": "_",
+    **dict.fromkeys("▘▝▀", "'"),
+    **dict.fromkeys("▖▗", "."),
+    **dict.fromkeys("▞▚▛▜▙▟", "*"),
+    "░": ".",
+    "▒": "%",
+    "▓": "#",
+    "╌": ".",
+    "▐": "]",
+    **dict.fromkeys("─━╴╶╸╺", "-"),
+    **dict.fromkeys("│┃╵╷", "|"),
     **dict.fromkeys("╭╮╰╯┏┓┗┛┌┐└┘├┤┬┴┼┠┨┯┷╋", "+"),
-    "–": "-", "—": "-", "…": "~", "·": ".", "×": "x", "→": ">", "←": "<", "↑": "^", "↓": "v", "⇢": ">", "≠": "#", "≤": "<", "≥": ">",
-    "↗": "/", "↘": "\\", "€": "E", "£": "L", "¥": "Y", "\ufffd": "?", "‘": "'", "’": "'", "“": '"', "”": '"', "⏎": "<", "µ": "u",
-}  # fmt: skip
+    "–": "-",
+    "—": "-",
+    "…": "~",
+    "·": ".",
+    "×": "x",
+    "→": ">",
+    "←": "<",
+    "↑": "^",
+    "↓": "v",
+    "⇢": ">",
+    "≠": "#",
+    "≤": "<",
+    "≥": ">",
+    "↗": "/",
+    "↘": "\\",
+    "€": "E",
+    "£": "L",
+    "¥": "Y",
+    "\ufffd": "?",
+    "‘": "'",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "⏎": "<",
+    "µ": "u",
+}
 
 
 def to_ascii(text: str) -> str:
@@ -65,7 +113,8 @@ def _ascii(character: str) -> str:
 def ascii_only(environ: Mapping[str, str], encoding: str | None) -> bool:
     """Whether the terminal cannot be trusted with more than ASCII.
 
-    Python coerces the C locale by setting LC_CTYPE itself (PEP 538), so that LANG=C still tells what the terminal speaks.
+    Python coerces the C locale by setting LC_CTYPE itself (PEP 538), so that LANG=C still tells what the terminal
+    speaks.
     """
     if environ.get("TERM") == "dumb":
         return True

@@ -1,6 +1,7 @@
 """Panels in one frame: neighbours share a border, titles and states stand in it.
 
-The outer frame carries the environment's colour; a protected environment's is heavy, so that it differs without colour too.
+The outer frame carries the environment's colour; a protected environment's is heavy, so that it differs without
+colour too.
 """
 
 from __future__ import annotations
@@ -13,10 +14,23 @@ from brconsole.tui.paint import Line, Span, fit, width_of
 
 _NORTH, _EAST, _SOUTH, _WEST = 1, 2, 4, 8
 _LIGHT = {
-    _EAST | _WEST: "─", _NORTH | _SOUTH: "│", _EAST | _SOUTH: "╭", _WEST | _SOUTH: "╮", _EAST | _NORTH: "╰", _WEST | _NORTH: "╯",
-    _NORTH | _EAST | _SOUTH: "├", _NORTH | _WEST | _SOUTH: "┤", _EAST | _SOUTH | _WEST: "┬", _EAST | _NORTH | _WEST: "┴",
-    _NORTH | _EAST | _SOUTH | _WEST: "┼", _EAST: "─", _WEST: "─", _NORTH: "│", _SOUTH: "│", 0: " ",
-}  # fmt: skip
+    _EAST | _WEST: "─",
+    _NORTH | _SOUTH: "│",
+    _EAST | _SOUTH: "╭",
+    _WEST | _SOUTH: "╮",
+    _EAST | _NORTH: "╰",
+    _WEST | _NORTH: "╯",
+    _NORTH | _EAST | _SOUTH: "├",
+    _NORTH | _WEST | _SOUTH: "┤",
+    _EAST | _SOUTH | _WEST: "┬",
+    _EAST | _NORTH | _WEST: "┴",
+    _NORTH | _EAST | _SOUTH | _WEST: "┼",
+    _EAST: "─",
+    _WEST: "─",
+    _NORTH: "│",
+    _SOUTH: "│",
+    0: " ",
+}
 _HEAVY = {"─": "━", "│": "┃", "╭": "┏", "╮": "┓", "╰": "┗", "╯": "┛", "├": "┠", "┤": "┨", "┬": "┯", "┴": "┷", "┼": "╋"}
 
 
@@ -59,9 +73,7 @@ def compose(
     return [_row(y, panels, borders[y], width, height, (frame_role, line_role)) for y in range(height)]
 
 
-def _row(
-    y: int, panels: Sequence[Panel], border: str, width: int, height: int, roles: tuple[str, str]
-) -> Line:
+def _row(y: int, panels: Sequence[Panel], border: str, width: int, height: int, roles: tuple[str, str]) -> Line:
     pieces: list[tuple[int, int, Line]] = []
     for panel in panels:
         box = panel.box

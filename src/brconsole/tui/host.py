@@ -25,13 +25,17 @@ class Host(Screen[None]):
         self._prompt: Prompt | None = None
 
     @property
-    def _console(self) -> BrconsoleApp:
+    def _application(self) -> BrconsoleApp:
         return cast("BrconsoleApp", self.app)
 
     def compose(self) -> ComposeResult:
         """One board: whatever screen is in front."""
-        console = self._console
-        yield Board(lambda width, height: console.front.whole(width, height), lambda: console.palette, ascii_only=console.ascii_only)
+        console = self._application
+        yield Board(
+            console.page,
+            lambda: console.palette,
+            ascii_only=console.ascii_only,
+        )
 
     @property
     def board(self) -> Board | None:
@@ -54,7 +58,7 @@ class Host(Screen[None]):
             if self._prompt.last_key is not event:
                 self._prompt.post_message(event)
             return
-        console = self._console
+        console = self._application
         action_id = next((action.id for action in console.front.actions() if event.key in action.keys), None)
         if action_id is not None:
             event.stop()
@@ -63,18 +67,18 @@ class Host(Screen[None]):
 
     def on_click(self, event: Click) -> None:
         """Keys of the footer can be clicked; the page takes the rest."""
-        front = self._console.front
+        front = self._application.front
         if event.screen_y < self.size.height - 1:
             front.clicked(event.screen_x, event.screen_y)
             return
         for hint in front.hints:
             if hint.start <= event.screen_x < hint.end:
-                self._console.act(hint.action_id)
+                self._application.act(hint.action_id)
 
     def on_mouse_scroll_down(self, _event: MouseScrollDown) -> None:
         """The wheel moves the cursor."""
-        self._console.front.move(1)
+        self._application.front.move(1)
 
     def on_mouse_scroll_up(self, _event: MouseScrollUp) -> None:
         """The wheel moves the cursor."""
-        self._console.front.move(-1)
+        self._application.front.move(-1)

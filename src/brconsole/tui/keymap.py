@@ -42,7 +42,9 @@ def resolve(keymap: Mapping[str, str], actions: tuple[Action, ...] = ACTIONS) ->
             problems.append(f"keymap: {name!r} needs a key")
         elif taken := _taken(action, keys, chosen, moved):
             key, other = taken
-            problems.append(f"keymap: {shown(key_name(key), 20)!r} for {name!r} is already {other}; {name!r} keeps {_names(action)}")
+            problems.append(
+                f"keymap: {shown(key_name(key), 20)!r} for {name!r} is already {other}; {name!r} keeps {_names(action)}"
+            )
         else:
             chosen[action_id] = replace(action, keys=keys)
     return Keys(tuple(chosen[action.id] for action in actions), tuple(problems))

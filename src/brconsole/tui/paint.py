@@ -1,7 +1,8 @@
 """Lines made of spans: what the panels hand to the board, free of any colour, terminal or toolkit.
 
-A span is a text and its role ("warn", "dim bold"); the palette of a theme gives the role its style. Texts from outside pass
-`shown` first, so that a span never holds a control character and its width is what the terminal makes of it.
+A span is a text and its role ("warn", "dim bold"); the palette of a theme gives the role its style. Texts from
+outside pass `shown`
+first, so that a span never holds a control character and its width is what the terminal makes of it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 def shown(text: str, longest: int = 300) -> str:
-    """Foreign text as it may stand on the screen: harmless, on one line, and without selectors that change a glyph's width."""
+    """Foreign text as it may stand on the screen: harmless, on one line, and without selectors that change a glyph's
+    width.
+    """
     return _VARIATION.sub("", clean(text, longest))
 
 
@@ -160,9 +163,16 @@ def wrap(text: str, width: int, role: str = "", limit: int = 3) -> list[Line]:
 
 
 def bar(
-    share: float | None, width: int, role: str, rest: str = glyphs.BAR_REST, rest_role: str = "faint", solid: str = glyphs.BAR
+    share: float | None,
+    width: int,
+    role: str,
+    rest: str = glyphs.BAR_REST,
+    rest_role: str = "faint",
+    solid: str = glyphs.BAR,
 ) -> Line:
-    """A bar filled to `share` (0…1, more is full), in eighths of a cell where it is solid; nothing known is a dotted track."""
+    """A bar filled to `share` (0…1, more is full), in eighths of a cell where it is solid; nothing known is a dotted
+    track.
+    """
     if share is None:
         return ((UNKNOWN_TRACK * width, "faint"),)
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
@@ -180,7 +190,9 @@ UNKNOWN_TRACK = "·"
 
 
 def sparkline(values: Sequence[float | None], width: int, role: str, top: float | None = None) -> Line:
-    """The newest `width` columns of a history; a gap stays blank, zero is the lowest block. Longer histories are averaged."""
+    """The newest `width` columns of a history; a gap stays blank, zero is the lowest block. Longer histories are
+    averaged.
+    """
     if width <= 0:
         return EMPTY
     columns = resample(values, width)
@@ -200,7 +212,9 @@ def resample(values: Sequence[float | None], width: int) -> list[float | None]:
     columns: list[float | None] = []
     for column in range(width):
         first = column * len(values) // width
-        stretch = [value for value in values[first : max(first + 1, (column + 1) * len(values) // width)] if value is not None]
+        stretch = [
+            value for value in values[first : max(first + 1, (column + 1) * len(values) // width)] if value is not None
+        ]
         columns.append(sum(stretch) / len(stretch) if stretch else None)
     return columns
 

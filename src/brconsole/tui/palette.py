@@ -37,7 +37,11 @@ class RegistryCommands(Provider):
     def _every(self) -> Iterator[tuple[str, str, str, str]]:
         app = cast("BrconsoleApp", self.app)
         for action in app.working():
-            if action.group != "Move" and action.takes != "environment" and action.id not in ("app.palette", "app.back"):
+            if (
+                action.group != "Move"
+                and action.takes != "environment"
+                and action.id not in ("app.palette", "app.back")
+            ):
                 yield action.title, f"{key_name(action.keys[0])}  {action.id}", action.id, ""
         for name in app.models:
             yield f"Open environment {shown(name, 40)}", "env.open", "env.open", name

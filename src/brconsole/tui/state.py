@@ -176,7 +176,11 @@ class ServiceRow:
         """The queue that a worker works off: `worker-extract` has `extract`."""
         name = self.key.removeprefix("worker-")
         queues = self._model.fleet.queues.value or ()
-        return next((queue for queue in queues if queue.name in (name, self.key)), None) if self.service.is_worker else None
+        return (
+            next((queue for queue in queues if queue.name in (name, self.key)), None)
+            if self.service.is_worker
+            else None
+        )
 
     @property
     def burn_1h(self) -> float | None:
@@ -279,8 +283,17 @@ class FleetModel:
     def rows(self) -> tuple[ServiceRow, ...]:
         """The services by name."""
         fleet = self.fleet
-        parts = (fleet.services.value, fleet.revisions.value, fleet.requests.value, fleet.latency.value, fleet.instances.value,
-                 fleet.cold_starts.value, fleet.slos.value, fleet.alerts.value, fleet.queues.value)  # fmt: skip
+        parts = (
+            fleet.services.value,
+            fleet.revisions.value,
+            fleet.requests.value,
+            fleet.latency.value,
+            fleet.instances.value,
+            fleet.cold_starts.value,
+            fleet.slos.value,
+            fleet.alerts.value,
+            fleet.queues.value,
+        )
         if len(parts) != len(self._rows_of) or any(a is not b for a, b in zip(parts, self._rows_of, strict=True)):
             self._rows_of = parts
             self._rows = tuple(ServiceRow(self, service) for service in fleet.services.value or ())
@@ -305,7 +318,9 @@ class FleetModel:
         return self._requests.get(service, {})
 
     def fleet_of(self, service: str) -> Fleet:
-        """The fleet with the request series of one service only, so that 200 services do not walk 200 times through all."""
+        """The fleet with the request series of one service only, so that 200 services do not walk 200 times through
+        all.
+        """
         if self.fleet.requests.value is None or isinstance(self.fleet.requests.value, RequestTable):
             return self.fleet  # a table has its sums ready
         return replace(self.fleet, requests=Reading(self.requests_by_revision(service), self.fleet.requests.as_of))
@@ -329,7 +344,9 @@ class FleetModel:
             return PanelTrust(Trust.PARTIAL, age_s, causes, failed)
         if states.get(main) is SourceState.STALE:
             return PanelTrust(Trust.STALE, age_s)
-        stale = [fleet.reading(name).age_s(self.now) or 0.0 for name, state in states.items() if state is SourceState.STALE]
+        stale = [
+            fleet.reading(name).age_s(self.now) or 0.0 for name, state in states.items() if state is SourceState.STALE
+        ]
         return PanelTrust(Trust.STALE, max(stale)) if stale else PanelTrust(Trust.LIVE, age_s)
 
     def source_state(self, source: str) -> SourceState:
@@ -350,7 +367,9 @@ class FleetModel:
         states = {name: self.source_state(name) for name in fleet.sources}
         failed = frozenset(name for name, state in states.items() if state is SourceState.FAILED)
         ages = [age for name in states if (age := fleet.reading(name).age_s(self.now)) is not None]
-        causes = tuple(dict.fromkeys(shown(fleet.reading(name).error or "", 400) for name in fleet.sources if name in failed))
+        causes = tuple(
+            dict.fromkeys(shown(fleet.reading(name).error or "", 400) for name in fleet.sources if name in failed)
+        )
         newest = min(ages, default=None)
         if failed and self.offline:
             return PanelTrust(Trust.OFFLINE, newest, causes, failed)
@@ -358,7 +377,9 @@ class FleetModel:
             return PanelTrust(Trust.PARTIAL, newest, causes, failed)
         if newest is None:
             return PanelTrust(Trust.LOADING, None)
-        stale = [fleet.reading(name).age_s(self.now) or 0.0 for name, state in states.items() if state is SourceState.STALE]
+        stale = [
+            fleet.reading(name).age_s(self.now) or 0.0 for name, state in states.items() if state is SourceState.STALE
+        ]
         return PanelTrust(Trust.STALE, max(stale)) if stale else PanelTrust(Trust.LIVE, newest)
 
     @property
@@ -389,12 +410,17 @@ def _judge_service(model: FleetModel, service: Service) -> tuple[Level, tuple[st
         notes.append((Level.WARN, "serving differs from desired"))
     for alert in model.alerts_by_subject.get(service.name, ()):
         if alert.state is AlertState.FIRING:
-            notes.append((Level.BAD if alert.severity == "critical" else Level.WARN, f"alert {shown(alert.policy, 80)}"))
+            notes.append(
+                (Level.BAD if alert.severity == "critical" else Level.WARN, f"alert {shown(alert.policy, 80)}")
+            )
         else:
             notes.append((Level.WARN, f"alert {shown(alert.policy, 80)} is pending"))
     for slo in model.slos_by_service.get(service.name, ()):
-        words = {SloStatus.FAST_BURN: (Level.BAD, "burns fast"), SloStatus.EXHAUSTED: (Level.BAD, "budget is spent"),
-                 SloStatus.SLOW_BURN: (Level.WARN, "burns slowly")}  # fmt: skip
+        words = {
+            SloStatus.FAST_BURN: (Level.BAD, "burns fast"),
+            SloStatus.EXHAUSTED: (Level.BAD, "budget is spent"),
+            SloStatus.SLOW_BURN: (Level.WARN, "burns slowly"),
+        }
         if found := words.get(slo.status):
             notes.append((found[0], f"{shown(slo.objective.name, 60)} {found[1]}"))
     if service.reconciling:

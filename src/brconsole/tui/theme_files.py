@@ -1,10 +1,10 @@
-"""Themes as files: TOML, checked strictly, a broken one reported and left out. No screen toolkit is needed to read them.
+"""Themes as files: TOML, checked strictly, a broken one reported and left out. Reading them needs no screen toolkit.
 
-    name = "mine"
-    dark = true
-    [colours]   primary secondary accent foreground background surface panel success warning error   (each "#rrggbb")
-    [env]       dev staging prod
-    [chart]     stable canary series = [at least three]
+name = "mine"
+dark = true
+[colours]   primary secondary accent foreground background surface panel success warning error   (each "#rrggbb")
+[env]       dev staging prod
+[chart]     stable canary series = [at least three]
 """
 
 from __future__ import annotations
@@ -22,7 +22,18 @@ DEFAULT = "bytereview-dark"
 WITHOUT_COLOUR = "mono"
 """What NO_COLOR chooses: greys only, so that taking the colour out changes nothing."""
 
-COLOURS = ("primary", "secondary", "accent", "foreground", "background", "surface", "panel", "success", "warning", "error")
+COLOURS = (
+    "primary",
+    "secondary",
+    "accent",
+    "foreground",
+    "background",
+    "surface",
+    "panel",
+    "success",
+    "warning",
+    "error",
+)
 ENVIRONMENTS = ("dev", "staging", "prod")
 _TABLES: Mapping[str, tuple[str, ...]] = {
     "colours": COLOURS,
@@ -70,14 +81,22 @@ BUILT_IN = ThemeFile(
     DEFAULT,
     True,
     {
-        "primary": "#7aa2f7", "secondary": "#7dcfff", "accent": "#bb9af7", "foreground": "#d5dbe8", "background": "#10141c",
-        "surface": "#181d28", "panel": "#232a38", "success": "#8fd18a", "warning": "#f0b95f", "error": "#ff6b6b",
+        "primary": "#7aa2f7",
+        "secondary": "#7dcfff",
+        "accent": "#bb9af7",
+        "foreground": "#d5dbe8",
+        "background": "#10141c",
+        "surface": "#181d28",
+        "panel": "#232a38",
+        "success": "#8fd18a",
+        "warning": "#f0b95f",
+        "error": "#ff6b6b",
     },
     {"dev": "#6fbf73", "staging": "#f0b95f", "prod": "#ff5c5c"},
     "#5b8def",
     "#f0b95f",
     ("#7aa2f7", "#f0b95f", "#8fd18a", "#bb9af7", "#7dcfff", "#ff8fb1"),
-)  # fmt: skip
+)
 """Where not even the shipped folder can be read."""
 
 

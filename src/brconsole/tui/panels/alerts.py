@@ -55,14 +55,20 @@ def lines(model: FleetModel, width: int, height: int) -> list[Line]:
     if quiet:
         room = height - len(rows)
         if room > len(quiet) + 1:
-            rows += [(), *(_quiet(alert, width) for alert in quiet)] if loud else [_quiet(alert, width) for alert in quiet]
+            rows += (
+                [(), *(_quiet(alert, width) for alert in quiet)] if loud else [_quiet(alert, width) for alert in quiet]
+            )
         elif room >= 2 or (room >= 1 and rows) or not rows:
             rows.append(((f"{glyphs.GOOD} ", "good"), (_others(len(quiet), bool(loud)), "dim")))
     return pages(rows, height)
 
 
 def _others(number: int, more: bool) -> str:
-    return f"{number} {'others' if more else 'policies'} quiet" if number != 1 else f"1 {'other' if more else 'policy'} quiet"
+    return (
+        f"{number} {'others' if more else 'policies'} quiet"
+        if number != 1
+        else f"1 {'other' if more else 'policy'} quiet"
+    )
 
 
 def measured(alert: AlertReport) -> str:

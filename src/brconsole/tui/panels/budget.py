@@ -29,7 +29,9 @@ def title(model: FleetModel) -> str:
 
 def lines(model: FleetModel, width: int, height: int) -> list[Line]:
     """Every objective of the environment, the worst first, as tall as there is room."""
-    slos = sorted(model.fleet.slos.value or (), key=lambda slo: (_ORDER[slo.status], slo.objective.service, slo.objective.name))
+    slos = sorted(
+        model.fleet.slos.value or (), key=lambda slo: (_ORDER[slo.status], slo.objective.service, slo.objective.name)
+    )
     return objectives(slos, model.now, width, height)
 
 
@@ -63,12 +65,22 @@ def _four(slo: SloReport, now: datetime | None, width: int) -> list[Line]:
     left = slo.budget_remaining_ratio
     goal = f"{slo.objective.goal * 100:g} %"
     right: Line = ((f"{sign} {word}", role),)
-    name = fit_middle(_name(slo), max(6, width - len(goal) - len(word) - 5))
+    room = max(6, width - len(goal) - len(word) - 5)
+    name = _name(slo)
+    name = fit_middle(name if len(name) <= room else name.replace("availability", "avail."), room)
     head = Pen().put(name, "strong").put(f" {goal}", "dim")
     head.to(width - len(word) - 2).add(right)
     tail = f"{formats.whole_percent(left):>5} left"
-    gauge = Pen().add(bar(left, max(4, width - len(tail) - 1), budget_colour(left))).put(" ").put(tail, budget_colour(left))
-    return [head.line(), gauge.line(), _burns(slo, width, ""), ((f"runs out: {runs_out(slo, now)}", _out_role(slo)),)]
+    gauge = (
+        Pen().add(bar(left, max(4, width - len(tail) - 1), budget_colour(left))).put(" ").put(tail, budget_colour(left))
+    )
+    burns = _burns(slo, width, "")
+    foot = Pen()
+    if "3d " not in "".join(text for text, _ in burns):  # what did not fit moves on
+        long = slo.burn.get("3d")
+        foot.put("3d ", "dim").put(formats.burn(long), "dim" if long is None else burn_colour(long)).put("  ")
+    foot.put(f"runs out: {runs_out(slo, now)}", _out_role(slo))
+    return [head.line(), gauge.line(), burns, foot.line()]
 
 
 def _out_role(slo: SloReport) -> str:

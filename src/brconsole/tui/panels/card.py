@@ -10,8 +10,8 @@ from brconsole.domain.queue import QueueReport
 from brconsole.domain.series import summed
 from brconsole.domain.slo import SloReport
 from brconsole.tui import formats, glyphs
-from brconsole.tui.grid import Box, Panel
 from brconsole.tui.charts import Curve, TimeAxis, chart
+from brconsole.tui.grid import Box, Panel
 from brconsole.tui.paint import EMPTY, Line, Pen, bar, fit, fit_middle, recolour, shown, sparkline, wrap
 from brconsole.tui.panels import alerts, changes, queues, spend
 from brconsole.tui.panels.frame import causes, skeleton
@@ -83,7 +83,9 @@ def _head(model: FleetModel, width: int) -> Line:
     if model.health.reasons:
         more = len(model.health.reasons) - 1
         tail = f"  and {more} more" if more else ""
-        pen.put("  ").add(wrap(shown(model.health.reasons[0], 200), max(8, width - pen.width - 2 - len(tail)), "text", 1)[0]).put(tail, "dim")
+        pen.put("  ").add(
+            wrap(shown(model.health.reasons[0], 200), max(8, width - pen.width - 2 - len(tail)), "text", 1)[0]
+        ).put(tail, "dim")
     return pen.line()
 
 
@@ -138,7 +140,11 @@ def _blocks(model: FleetModel, width: int, height: int) -> list[Block]:
 
     blocks += [
         Block(3, (_grey(model, "services", _services(model, width)),), gap=True),
-        Block(11, tuple(_grey(model, "services", line) for line in _service_rows(model, width, max(0, height - 26))), gap=False),
+        Block(
+            11,
+            tuple(_grey(model, "services", line) for line in _service_rows(model, width, max(0, height - 26))),
+            gap=False,
+        ),
         Block(7, (_trusted(model, "requests", _requests(model, width - room_of("requests"))),), gap=True),
         Block(4, (_trusted(model, "slos", _burn(model, width - room_of("slos"))),)),
         Block(4, (_trusted(model, "slos", _budget(model, width - room_of("slos"))),)),
@@ -208,7 +214,9 @@ def _service_rows(model: FleetModel, width: int, limit: int) -> list[Line]:
         sign, role = LEVEL_SIGNS[row.level]
         text, text_role = split_text(row)
         pen = Pen().put(f"  {sign} ", role).cell(fit_middle(row.name, name), name, "text").put(" ")
-        rate = formats.rate(row.rates.requests_per_s) + "/s" if row.rates.requests_per_s is not None else formats.NOTHING
+        rate = (
+            formats.rate(row.rates.requests_per_s) + "/s" if row.rates.requests_per_s is not None else formats.NOTHING
+        )
         errors = formats.percent(row.rates.error_ratio) if row.rates.error_ratio is not None else formats.NOTHING
         tail = f"{rate:>8}{errors:>8}"
         gauge = max(0, min(12, width - pen.width - len(text) - len(tail) - 2))
@@ -223,26 +231,27 @@ def _requests(model: FleetModel, width: int) -> Line:
     if model.fleet.requests.value is None:
         return _unknown("requests", model, "requests")
     total = errors = 0.0
-    columns: list[float | None] = []
     for row in model.rows:
         rates = row.rates
         if rates.requests_per_s is not None:
             total += rates.requests_per_s
             errors += rates.requests_per_s * (rates.error_ratio or 0.0)
-        if row.requests is not None:
-            values = row.requests.requests.values[-60:]
-            columns = [None] * (len(values) - len(columns)) + columns
-            for index, value in enumerate(reversed(values), 1):
-                if value is not None:
-                    columns[-index] = (columns[-index] or 0.0) + value
+    together = summed(row.requests.requests for row in model.rows if row.requests is not None)
+    columns = together.values[-60:] if together else ()
     pen = _labelled("requests").put(f"{formats.rate(total)}/s", "strong")
     pen.put(f"  5xx {formats.percent(errors / total if total else None)}" if total else "", "text")
-    slowest = max((row.rates.latency_p95_ms for row in model.rows if row.rates.latency_p95_ms is not None), default=None)
+    slowest = max(
+        (row.rates.latency_p95_ms for row in model.rows if row.rates.latency_p95_ms is not None), default=None
+    )
     if slowest is not None and width - pen.width >= 16:
         pen.put(f"  p95 {formats.latency(slowest)}", "text")
     room = width - pen.width - 2
     highest = max((value for value in columns if value is not None), default=0.0)
-    return pen.put("  ").add(sparkline(columns, min(30, room), "spark", highest * 1.15)).line() if room >= 8 else pen.line()
+    return (
+        pen.put("  ").add(sparkline(columns, min(30, room), "spark", highest * 1.15)).line()
+        if room >= 8
+        else pen.line()
+    )
 
 
 def _worst(model: FleetModel, key: Callable[[SloReport], float | None]) -> SloReport | None:
@@ -273,7 +282,12 @@ def _budget(model: FleetModel, width: int) -> Line:
         return _labelled("budget").put(formats.NOTHING, "faint").line()
     left = worst.budget_remaining_ratio
     text = f" {formats.whole_percent(left)} left"
-    return _labelled("budget").add(bar(left, max(4, width - LABEL - len(text)), budget_colour(left))).put(text, budget_colour(left)).line()
+    return (
+        _labelled("budget")
+        .add(bar(left, max(4, width - LABEL - len(text)), budget_colour(left)))
+        .put(text, budget_colour(left))
+        .line()
+    )
 
 
 def _by_depth(model: FleetModel) -> list[QueueReport]:
@@ -294,7 +308,11 @@ def _other_queues(model: FleetModel, width: int) -> list[Line]:
 def _queue(label: str, queue: QueueReport, width: int) -> Line:
     moving, role = queues.movement(queue)
     sign_role = {"ok": "text", "warn": "warn", "critical": "bad"}.get(queue.status, "dim")
-    pen = _labelled(label).put(f"{fit_middle(shown(queue.name, 40), 12)} ", "text").put(formats.count(queue.depth), f"{sign_role} bold")
+    pen = (
+        _labelled(label)
+        .put(f"{fit_middle(shown(queue.name, 40), 12)} ", "text")
+        .put(formats.count(queue.depth), f"{sign_role} bold")
+    )
     room = width - pen.width - 2
     return pen.put("  ").put(moving if len(moving) <= room else moving.partition(" ")[0][: max(0, room)], role).line()
 
@@ -309,7 +327,13 @@ def _spend(model: FleetModel, width: int) -> Line:
         text += f" of {formats.money(report.budget, report.currency)}"
     gauge = max(4, min(20, width - LABEL - len(text) - 6))
     share = f" {formats.whole_percent(report.share)}" if report.budget else ""
-    return _labelled("spend").add(bar(report.share, gauge, role, glyphs.BAR_TRACK)).put(share, f"{role} bold").put(text, "dim").line()
+    return (
+        _labelled("spend")
+        .add(bar(report.share, gauge, role, glyphs.BAR_TRACK))
+        .put(share, f"{role} bold")
+        .put(text, "dim")
+        .line()
+    )
 
 
 def _alerts(model: FleetModel, width: int) -> Line:
@@ -332,7 +356,9 @@ def _loud_alerts(model: FleetModel) -> list[AlertReport]:
 
 
 def _alert_rows(model: FleetModel, width: int) -> list[Line]:
-    return [(("  ", ""), *line) for line in (alerts.one(alert, model.now, width - 2) for alert in _loud_alerts(model)[:4])]
+    return [
+        (("  ", ""), *line) for line in (alerts.one(alert, model.now, width - 2) for alert in _loud_alerts(model)[:4])
+    ]
 
 
 def _last_change(model: FleetModel, width: int) -> Line:
@@ -342,11 +368,16 @@ def _last_change(model: FleetModel, width: int) -> Line:
         return _labelled("changed").put("nothing lately", "dim").line()
     change = model.fleet.changes.value[0]
     old = None if model.now is None else max(0.0, (model.now - change.at).total_seconds())
-    pen = _labelled("changed").put(f"{formats.age(old)} ago ", "accent" if old is not None and old < changes.RECENT_S else "text")
+    pen = _labelled("changed").put(
+        f"{formats.age(old)} ago ", "accent" if old is not None and old < changes.RECENT_S else "text"
+    )
     text = shown(f"{change.service} {change.what}", 200)
     room = width - pen.width
     return pen.cell(text, room, "text").line() if room > 8 else pen.line()
 
 
 def _other_changes(model: FleetModel, width: int, limit: int) -> list[Line]:
-    return [(("  ", ""), *changes.line(change, model.now, width - 2)) for change in (model.fleet.changes.value or ())[1 : 1 + limit]]
+    return [
+        (("  ", ""), *changes.line(change, model.now, width - 2))
+        for change in (model.fleet.changes.value or ())[1 : 1 + limit]
+    ]

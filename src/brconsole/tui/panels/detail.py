@@ -79,7 +79,11 @@ def revision_styles(row: ServiceRow) -> Mapping[str, tuple[str, str]]:
     if row.requests is not None:
         for key in sorted(row.requests_by_revision, key=lambda key: key.revision, reverse=True):
             name = shown(key.revision, 100)
-            if len(styles) < MOST_CURVES and name not in styles and _had_requests(row.requests_by_revision[key].requests):
+            if (
+                len(styles) < MOST_CURVES
+                and name not in styles
+                and _had_requests(row.requests_by_revision[key].requests)
+            ):
                 styles[name] = (f"series{others}", glyphs.MARKS[others])
                 others += 1
     return styles

@@ -14,9 +14,17 @@ _SKELETON = (0.62, 0.38, 0.5, 0.28, 0.44)
 
 
 def panel(
-    box: Box, title: str, trust: PanelTrust, render: Callable[[int, int], Sequence[Line]], *, focused: bool = False, note: Line = ()
+    box: Box,
+    title: str,
+    trust: PanelTrust,
+    render: Callable[[int, int], Sequence[Line]],
+    *,
+    focused: bool = False,
+    note: Line = (),
 ) -> Panel:
-    """A panel whose content follows its trust: a skeleton while nothing is known, grey where the source fails, the cause below."""
+    """A panel whose content follows its trust: a skeleton while nothing is known, grey where the source fails, the
+    cause below.
+    """
     heading: Line = (((f"{glyphs.CURSOR} " if focused else "") + title, "title under" if focused else "title"), *note)
     return Panel(box, heading, trust.badge(), _body(box, trust, render), focused)
 
@@ -33,7 +41,9 @@ def _body(box: Box, trust: PanelTrust, render: Callable[[int, int], Sequence[Lin
         return causes(trust, width, min(height, 6))
     below = causes(trust, width, 2 if trust.grey and height >= LOW else 1)[: max(0, height - 1)]
     room = height - len(below)
-    lines = list(render(width, height if height < LOW else room))[:room]  # a low panel cuts its rows, it does not count them
+    lines = list(render(width, height if height < LOW else room))[
+        :room
+    ]  # a low panel cuts its rows, it does not count them
     if trust.grey:
         lines = [recolour(line, "grey") for line in lines]
     lines += [()] * (height - len(below) - len(lines))

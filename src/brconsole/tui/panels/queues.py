@@ -64,7 +64,12 @@ def _two(queue: QueueReport, width: int) -> list[Line]:
     sign, role = _SIGNS[queue.status]
     moving, moving_role = movement(queue)
     name = fit_middle(shown(queue.name, 40), max(6, width // 3))
-    head = Pen().put(f"{sign} ", role).put(name, "strong").put(f"  {formats.count(queue.depth)}", role if role != "good" else "text")
+    head = (
+        Pen()
+        .put(f"{sign} ", role)
+        .put(name, "strong")
+        .put(f"  {formats.count(queue.depth)}", role if role != "good" else "text")
+    )
     head.put(f" of {formats.count(queue.alert_depth)}", "dim")
     right = Pen().put(moving, moving_role)
     if width - head.width - right.width >= 18:

@@ -76,14 +76,25 @@ def heading(columns: Columns) -> Line:
 
 
 def line(
-    model: FleetModel, row: ServiceRow, revision: Revision, columns: Columns, styles: Mapping[str, tuple[str, str]], *, chosen: bool
+    model: FleetModel,
+    row: ServiceRow,
+    revision: Revision,
+    columns: Columns,
+    styles: Mapping[str, tuple[str, str]],
+    *,
+    chosen: bool,
 ) -> Line:
     """One revision."""
     name = shown(revision.name, 100)
     share = next((share for share in row.shares if share.revision == name), None)
     sign, word, role = readiness(revision)
     colour, mark = styles.get(name, ("faint", " "))
-    pen = Pen().put(f"{sign} ", role).put(f"{mark} ", colour).cell(fit_middle(name, columns.name), columns.name, "strong" if chosen else "text")
+    pen = (
+        Pen()
+        .put(f"{sign} ", role)
+        .put(f"{mark} ", colour)
+        .cell(fit_middle(name, columns.name), columns.name, "strong" if chosen else "text")
+    )
     if columns.tags:
         pen.put(" ").cell(" ".join(share.tags) if share else "", columns.tags, "accent")
     _split(pen, row, share)
@@ -91,8 +102,18 @@ def line(
         per_s, ratio = revision_rates(model.fleet_of(row.key), RevisionKey(row.key, revision.name))
         nothing = row.service.is_worker or per_s == 0
         grey = model.fleet.requests.error is not None
-        pen.cell(formats.NOTHING if per_s is None and nothing else formats.rate(per_s), 7, "grey" if grey else "text", right=True)
-        pen.cell(formats.NOTHING if ratio is None and nothing else formats.percent(ratio), 8, "grey" if grey else _error_role(ratio), right=True)
+        pen.cell(
+            formats.NOTHING if per_s is None and nothing else formats.rate(per_s),
+            7,
+            "grey" if grey else "text",
+            right=True,
+        )
+        pen.cell(
+            formats.NOTHING if ratio is None and nothing else formats.percent(ratio),
+            8,
+            "grey" if grey else _error_role(ratio),
+            right=True,
+        )
     if columns.latency:
         pen.cell(_latency(model, row, revision), 9, "text", right=True)
     if columns.age:
@@ -112,7 +133,15 @@ def _split(pen: Pen, row: ServiceRow, share: Share | None) -> None:
         pen.cell("0 %", 9, "faint", right=True).cell("0 %", 9, "faint", right=True)
         return
     differs = share.desired != share.serving
-    role = "warn" if differs and not row.service.reconciling else "accent" if differs else "canary" if share.canary else "text"
+    role = (
+        "warn"
+        if differs and not row.service.reconciling
+        else "accent"
+        if differs
+        else "canary"
+        if share.canary
+        else "text"
+    )
     pen.cell(formats.share(share.desired), 9, role if share.desired else "faint", right=True)
     pen.cell(formats.share(share.serving), 9, role if share.serving else "faint", right=True)
 
@@ -137,7 +166,7 @@ def readiness(revision: Revision) -> tuple[str, str, str]:
         return glyphs.BUSY, "starting", "accent"
     if revision.ready:
         return glyphs.GOOD, "ready", "good"
-    why = shown(revision.message or revision.reason or "no reason given", 200)
+    why = shown(": ".join(part for part in (revision.reason, revision.message) if part) or "no reason given", 200)
     return glyphs.BAD, f"not ready: {why}", "bad"
 
 
@@ -164,15 +193,26 @@ def facts(model: FleetModel, row: ServiceRow | None, width: int, height: int) ->
     changed = None if model.now is None or service.updated is None else (model.now - service.updated).total_seconds()
     who = shown(service.last_modifier or formats.UNKNOWN, 60) if width >= 120 else row.who or formats.UNKNOWN
     by = f"changed {formats.age(changed)} ago by {who}"
-    lines = [ends(first.line(), ((by, "dim"),), width), ends(_state(row), _rates(row, width), width), _badges(row)]
+    lines = [
+        ends(first.line(), ((by, "dim"),), width),
+        ends(_state(row), _rates(row, width), width),
+        _badges(model, row),
+    ]
     return [line for line in lines if line][:height]
 
 
 def _state(row: ServiceRow) -> Line:
     service = row.service
     if service.reconciling:
-        return ((f"{glyphs.BUSY} reconciling", "accent"), (f"  generation {service.observed_generation} of {service.generation}", "dim"))
-    words = {True: (f"{glyphs.GOOD} ready", "good"), False: (f"{glyphs.BAD} not ready", "bad"), None: (f"{glyphs.UNKNOWN} undecided", "dim")}
+        return (
+            (f"{glyphs.BUSY} reconciling", "accent"),
+            (f"  generation {service.observed_generation} of {service.generation}", "dim"),
+        )
+    words = {
+        True: (f"{glyphs.GOOD} ready", "good"),
+        False: (f"{glyphs.BAD} not ready", "bad"),
+        None: (f"{glyphs.UNKNOWN} undecided", "dim"),
+    }
     reason = ((f"  {shown(service.reason, 120)}", "text"),) if service.reason and service.ready is not True else ()
     return (words[service.ready], *reason)
 
@@ -181,15 +221,27 @@ def _rates(row: ServiceRow, width: int) -> Line:
     rates = row.rates
     if row.service.is_worker:
         return (("worker: takes no requests", "dim"),)
-    pen = Pen().put(f"{formats.rate(rates.requests_per_s)} req/s", "text").put(f"   5xx {formats.percent(rates.error_ratio)}", _error_role(rates.error_ratio))
+    pen = (
+        Pen()
+        .put(f"{formats.rate(rates.requests_per_s)} req/s", "text")
+        .put(f"   5xx {formats.percent(rates.error_ratio)}", _error_role(rates.error_ratio))
+    )
     pen.put(f"   p95 {formats.latency(rates.latency_p95_ms)}", "text")
-    pen.put(f"   cold start {formats.latency(rates.cold_start_p95_ms)}" if rates.cold_start_p95_ms is not None and width >= 100 else "", "dim")
+    pen.put(
+        f"   cold start {formats.latency(rates.cold_start_p95_ms)}"
+        if rates.cold_start_p95_ms is not None and width >= 100
+        else "",
+        "dim",
+    )
     return pen.put(f"   {formats.count(rates.instances)} instances", "text").line()
 
 
-def _badges(row: ServiceRow) -> Line:
+def _badges(model: FleetModel, row: ServiceRow) -> Line:
     service = row.service
     pen = Pen()
+    newest = next(iter(model.revisions(row.key)), None)
+    if newest is not None and newest.ready is False:
+        pen.put(f"{glyphs.BAD} {shown(newest.name, 60)} {shown(newest.reason or 'is not ready', 60)}   ", "bad")
     if service.drift:
         pen.put(f"{glyphs.WARN} drift: serving is not what was asked for   ", "warn")
     if service.pinned and service.latest_ready:

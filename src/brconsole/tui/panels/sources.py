@@ -21,10 +21,13 @@ def lines(model: FleetModel, width: int, height: int) -> list[Line]:
     names = sorted(model.fleet.sources, key=lambda name: _LATE[model.source_state(name)])
     rows = [_source(model, name, width) for name in names]
     uses = [
-        Pen().cell(use.api, width - 24, "dim").cell(f"{use.calls_per_minute} calls/min", 14, "text", right=True)
-        .cell(f"of {formats.count(use.limit_per_minute)}", 10, "dim", right=True).line()
+        Pen()
+        .cell(use.api, width - 24, "dim")
+        .cell(f"{use.calls_per_minute} calls/min", 14, "text", right=True)
+        .cell(f"of {formats.count(use.limit_per_minute)}", 10, "dim", right=True)
+        .line()
         for use in model.fleet.api_use
-    ]  # fmt: skip
+    ]
     if uses and height >= len(rows) + len(uses) + 1:
         rows += [(), *uses]
     return pages(rows, height)

@@ -32,7 +32,9 @@ def lines(model: FleetModel, width: int, height: int) -> list[Line]:
     if room >= 2 and spend.top:
         if room > len(spend.top) + 3:
             rows.append(())
-        rows += [_service(spend, name, cost, width) for name, cost in spend.top[: max(1, room - 3 if room > 5 else room)]]
+        rows += [
+            _service(spend, name, cost, width) for name, cost in spend.top[: max(1, room - 3 if room > 5 else room)]
+        ]
     room = height - len(rows)
     if room >= 2 and len(spend.daily) > 1:
         rows += [()] if room >= 3 else []

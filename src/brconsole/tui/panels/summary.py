@@ -18,7 +18,9 @@ def panel(model: FleetModel, box: Box, services: Callable[[int, int], Sequence[L
     trust = model.trust("services", "revisions", "requests")
 
     def render(width: int, height: int) -> Sequence[Line]:
-        reasons = [line for reason in model.health.reasons for line in wrap(f"{sign} {shown(reason, 300)}", width, role, 2)]
+        reasons = [
+            line for reason in model.health.reasons for line in wrap(f"{sign} {shown(reason, 300)}", width, role, 2)
+        ]
         room = max(1, min(len(reasons), height - 5))
         lines = reasons[:room] if reasons else []
         table = list(services(width, max(2, height - len(lines) - 2)))
@@ -37,7 +39,9 @@ def _figures(model: FleetModel) -> Line:
     pen = Pen()
     loud = alert_panel.counts(model, short=True)
     pen.put("alerts", "dim").add(loud).put("  ") if loud else pen.put("no alert  ", "dim")
-    budgets = [slo.budget_remaining_ratio for slo in model.fleet.slos.value or () if slo.budget_remaining_ratio is not None]
+    budgets = [
+        slo.budget_remaining_ratio for slo in model.fleet.slos.value or () if slo.budget_remaining_ratio is not None
+    ]
     if budgets:
         pen.put(f"budget {formats.whole_percent(min(budgets))}  ", "dim")
     queues = [queue for queue in model.fleet.queues.value or () if queue.depth is not None]
@@ -47,4 +51,3 @@ def _figures(model: FleetModel) -> Line:
     if spend := model.fleet.spend.value:
         pen.put(f"spend {formats.whole_percent(spend.share)} ", "dim")
     return pen.line()
-

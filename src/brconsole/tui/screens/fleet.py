@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -60,7 +60,7 @@ class FleetScreen(BoardScreen):
         self._table_top = 0
         self._table_rows: list[str] = []
         self._row_lines = 1
-        self._boxes: dict[str, Box] = {}
+        self._boxes: Mapping[str, Box] = {}
         self._table_height = 1
 
     def page(self, width: int, height: int) -> Sequence[Line]:
@@ -73,7 +73,7 @@ class FleetScreen(BoardScreen):
         rows = view.rows(model)
         body = height - len(top)
         if view.zoomed:
-            boxes: dict[str, Box] = {view.focus: Box(0, 0, width, body)}
+            boxes: Mapping[str, Box] = {view.focus: Box(0, 0, width, body)}
             self._row_lines = 2 if width >= 100 and len(rows) * 2 < body - 3 else 1
         else:
             boxes = fleet_layout(width, body)
@@ -88,23 +88,51 @@ class FleetScreen(BoardScreen):
         focused = view.focus == name and (name != "services" or view.zoomed) and name in self._boxes
         if name == "services":
             note = self._filter_note(rows)
-            return panel(box, f"Services · {len(model.rows)}" if model.rows else "Services", model.trust(*_SERVICE_SOURCES),
-                         partial(self._services, rows), focused=focused, note=note)  # fmt: skip
+            return panel(
+                box,
+                f"Services · {len(model.rows)}" if model.rows else "Services",
+                model.trust(*_SERVICE_SOURCES),
+                partial(self._services, rows),
+                focused=focused,
+                note=note,
+            )
         if name == "summary":
             return summary.panel(model, box, partial(self._services, rows))
         if name == "chart":
             row = self.chosen()
             title = f"{row.name} · last hour" if row else "Last hour"
-            return panel(box, title, model.trust("requests", "latency"), lambda width, height: detail.charts(model, row, width, height))
+            return panel(
+                box,
+                title,
+                model.trust("requests", "latency"),
+                lambda width, height: detail.charts(model, row, width, height),
+            )
         if name == "sources":
             return panel(box, "Sources", model.connection(), partial(sources.lines, model))
-        render = {"budget": budget.lines, "queues": queues.lines, "spend": spend.lines, "alerts": alerts.lines, "changes": changes.lines}[name]
+        render = {
+            "budget": budget.lines,
+            "queues": queues.lines,
+            "spend": spend.lines,
+            "alerts": alerts.lines,
+            "changes": changes.lines,
+        }[name]
         listed = len(model.fleet.changes.value or ())
-        titles = {"changes": f"Changes · {listed}" if listed else "Changes", "budget": budget.title(model), "spend": spend.title(model)}
+        titles = {
+            "changes": f"Changes · {listed}" if listed else "Changes",
+            "budget": budget.title(model),
+            "spend": spend.title(model),
+        }
         source = {"budget": "slos"}.get(name, name)
         trust = model.trust(source)
         note = alerts.counts(model, short=box.width < 48) if name == "alerts" else EMPTY
-        return panel(box, titles.get(name, name.capitalize()), trust, partial(self._scrolled, name, render), focused=focused, note=note)
+        return panel(
+            box,
+            titles.get(name, name.capitalize()),
+            trust,
+            partial(self._scrolled, name, render),
+            focused=focused,
+            note=note,
+        )
 
     def _scrolled(self, name: str, render: object, width: int, height: int) -> Sequence[Line]:
         offset = self.view.scroll.get(name, 0)

@@ -28,14 +28,25 @@ _TRUST = (
     (f"{glyphs.LOADING} loading", "dim", "nothing has answered yet"),
 )
 _PROSE = (
-    ("Traffic", "95│5 is what serves, stable first. 95│5→100│0 is asked for → serving, where the two differ. "
-                "█ is stable, ▒ the canary."),
-    ("Burn", "How many times faster than allowed the error budget is spent, over each window. 1× lasts exactly the period; 14.4× pages."),
+    (
+        "Traffic",
+        "95│5 is what serves, stable first. 95│5→100│0 is asked for → serving, where the two differ. "
+        "█ is stable, ▒ the canary.",
+    ),
+    (
+        "Burn",
+        "How many times faster than allowed the error budget is spent, over each window. "
+        "1× lasts exactly the period; 14.4× pages.",
+    ),
     ("Queues", "Depth against the depth that alerts, age of the oldest job, and when it is empty at this rate."),
-    ("Spend", "┃ is the budget, │ the forecast for the end of the month. The export lags by hours; its age stands in the border."),
-    ("Filter", "text · !not · \"exact\" · name: status: revision: tag: by: note:"),
+    (
+        "Spend",
+        "┃ is the budget, │ the forecast for the end of the month. "
+        "The export lags by hours; its age stands in the border.",
+    ),
+    ("Filter", 'text · !not · "exact" · name: status: revision: tag: by: note:'),
     ("Mouse", "Click rows and keys; hold shift to select text."),
-)  # fmt: skip
+)
 
 
 if TYPE_CHECKING:
@@ -57,7 +68,9 @@ class HelpScreen(BoardScreen):
         """Keys at the left and prose at the right; one below the other where it is narrow."""
         app = self.app
         settings = app.settings
-        top = chrome.plain_header("brconsole help", settings.mode, simulated=app.simulated(), clock=formats.clock(None), width=width)
+        top = chrome.plain_header(
+            "brconsole help", settings.mode, simulated=app.simulated(), clock=formats.clock(None), width=width
+        )
         body = height - 1
         if width >= 100:
             half = width // 2
@@ -70,9 +83,18 @@ class HelpScreen(BoardScreen):
         self._longest = max(len(block) for block in blocks)
         self._offset = max(0, min(self._offset, self._longest - room))
         titles = ("Keys that work here", "What it means") if len(boxes) == 2 else ("Help",)
-        more: Line = ((f"{self._longest - room - self._offset} more, j", "accent"),) if self._longest - room > self._offset else ()
+        more: Line = (
+            ((f"{self._longest - room - self._offset} more, j", "accent"),)
+            if self._longest - room > self._offset
+            else ()
+        )
         panels = [
-            Panel(box, ((title, "title"),), more if index == len(boxes) - 1 else (), block[self._offset : self._offset + room])
+            Panel(
+                box,
+                ((title, "title"),),
+                more if index == len(boxes) - 1 else (),
+                block[self._offset : self._offset + room],
+            )
             for index, (box, title, block) in enumerate(zip(boxes, titles, blocks, strict=True))
         ]
         return [top, *compose(panels, width, body, "line")]

@@ -73,16 +73,30 @@ class ServiceScreen(BoardScreen):
         model = self.model
         row = model.row(self.service)
         if name == "facts":
-            return panel(box, shown(self.service, 80), model.trust("services"), lambda width, height: revisions.facts(model, row, width, height))
+            return panel(
+                box,
+                shown(self.service, 80),
+                model.trust("services"),
+                lambda width, height: revisions.facts(model, row, width, height),
+            )
         if name == "revisions":
             listed = len(model.revisions(self.service))
             title = f"Revisions · {listed}" if listed else "Revisions"
             return panel(box, title, model.trust("revisions", "services", "requests"), self._table)
         if name == "slos":
             slos = row.slos if row else ()
-            return panel(box, "Error budget", model.trust("slos"), lambda width, height: budget.objectives(slos, model.now, width, height))
-        return panel(box, "Last hour by revision", model.trust("requests", "latency", "latency_by_revision"),
-                     lambda width, height: detail.charts(model, row, width, height))  # fmt: skip
+            return panel(
+                box,
+                "Error budget",
+                model.trust("slos"),
+                lambda width, height: budget.objectives(slos, model.now, width, height),
+            )
+        return panel(
+            box,
+            "Last hour by revision",
+            model.trust("requests", "latency", "latency_by_revision"),
+            lambda width, height: detail.charts(model, row, width, height),
+        )
 
     def _table(self, width: int, height: int) -> Sequence[Line]:
         row = self.model.row(self.service)
@@ -95,8 +109,11 @@ class ServiceScreen(BoardScreen):
         columns = revisions.columns_for(listed, row, width)
         lines = [revisions.heading(columns)]
         styles = detail.revision_styles(row)
-        for index in range(self.cursor.offset, min(len(listed), self.cursor.offset + self._height)):
-            lines.append(revisions.line(self.model, row, listed[index], columns, styles, chosen=index == chosen))
+        in_sight = range(self.cursor.offset, min(len(listed), self.cursor.offset + self._height))
+        lines.extend(
+            revisions.line(self.model, row, listed[index], columns, styles, chosen=index == chosen)
+            for index in in_sight
+        )
         if not listed:
             lines.append((("No revision is known.", "dim"),))
         return lines

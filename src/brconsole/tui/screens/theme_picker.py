@@ -11,7 +11,6 @@ from brconsole.tui.grid import Box, Panel, compose
 from brconsole.tui.paint import Line, Pen, add_role, fit, shown, wrap
 from brconsole.tui.screens.base import BoardScreen
 
-
 if TYPE_CHECKING:
     from brconsole.tui.app import BrconsoleApp
 
@@ -30,7 +29,9 @@ class ThemePicker(BoardScreen):
     def page(self, width: int, height: int) -> Sequence[Line]:
         """The list and a sample of its colours."""
         app = self.app
-        top = chrome.plain_header("Choose a theme", app.settings.mode, simulated=app.simulated(), clock=formats.clock(None), width=width)
+        top = chrome.plain_header(
+            "Choose a theme", app.settings.mode, simulated=app.simulated(), clock=formats.clock(None), width=width
+        )
         body = height - 1
         left = min(34, width // 2)
         boxes = (Box(0, 0, left, body), Box(left - 1, 0, width - left + 1, body))
@@ -46,24 +47,53 @@ class ThemePicker(BoardScreen):
     def _row(self, index: int, width: int) -> Line:
         name = self._names[index]
         theme = self.app.theme_set.themes[name]
-        line = fit(Pen().put(f"{glyphs.CURSOR if index == self._index else ' '} {name}").put("  dark" if theme.dark else "  light", "dim").line(), width)
+        line = fit(
+            Pen()
+            .put(f"{glyphs.CURSOR if index == self._index else ' '} {name}")
+            .put("  dark" if theme.dark else "  light", "dim")
+            .line(),
+            width,
+        )
         return add_role(line, "on-cursor bold") if index == self._index else line
 
     def _sample(self, width: int, height: int) -> list[Line]:
         app = self.app
         lines: list[Line] = [
-            Pen().put("▌", "env:dev").put("dev", "badge:dev").put("▐ ", "env:dev").put("▌", "env:staging").put("staging", "badge:staging")
-            .put("▐ ", "env:staging").put("▌", "env:prod").put("prod", "badge:prod").put("▐", "env:prod").line(),
+            Pen()
+            .put("▌", "env:dev")
+            .put("dev", "badge:dev")
+            .put("▐ ", "env:dev")
+            .put("▌", "env:staging")
+            .put("staging", "badge:staging")
+            .put("▐ ", "env:staging")
+            .put("▌", "env:prod")
+            .put("prod", "badge:prod")
+            .put("▐", "env:prod")
+            .line(),
             (),
-            Pen().put(f"{glyphs.GOOD} healthy  ", "good").put(f"{glyphs.WARN} degraded  ", "warn").put(f"{glyphs.BAD} critical  ", "bad")
-            .put(f"{glyphs.UNKNOWN} unknown", "dim").line(),
+            Pen()
+            .put(f"{glyphs.GOOD} healthy  ", "good")
+            .put(f"{glyphs.WARN} degraded  ", "warn")
+            .put(f"{glyphs.BAD} critical  ", "bad")
+            .put(f"{glyphs.UNKNOWN} unknown", "dim")
+            .line(),
             (),
             Pen().put("traffic  ", "dim").put("█" * 12, "stable").put("▒" * 4, "canary").put(" 75│25", "canary").line(),
-            Pen().put("charts   ", "dim").put("", "").add(tuple((f"{glyphs.MARKS[i]} ━━ ", f"series{i}") for i in range(3))).line(),
-            Pen().put("text     ", "dim").put("plain ", "text").put("strong ", "strong").put("dim ", "dim").put("grey ", "grey").line(),
+            Pen()
+            .put("charts   ", "dim")
+            .put("", "")
+            .add(tuple((f"{glyphs.MARKS[i]} ━━ ", f"series{i}") for i in range(3)))
+            .line(),
+            Pen()
+            .put("text     ", "dim")
+            .put("plain ", "text")
+            .put("strong ", "strong")
+            .put("dim ", "dim")
+            .put("grey ", "grey")
+            .line(),
             (),
             (("A row under the cursor", "on-cursor bold"), (" ", "on-cursor")),
-        ]  # fmt: skip
+        ]
         path = app.palette.theme.path
         if path is not None:
             lines += [(), *wrap(shown(str(path)), width, "dim", 2)]

@@ -26,7 +26,10 @@ class _FirstCompletion(Suggester):
 class Prompt(Input):
     """One line over the footer. Enter takes it, escape leaves everything as it was before."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("up,ctrl+p", "earlier", show=False), Binding("down,ctrl+n", "later", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,ctrl+p", "earlier", show=False),
+        Binding("down,ctrl+n", "later", show=False),
+    ]
     HISTORY: ClassVar[dict[str, list[str]]] = {}
 
     def __init__(
@@ -132,5 +135,8 @@ class Prompt(Input):
 def _shared(found: list[str], typed: str) -> str:
     """The longest beginning that all completions share; the first one where that is no more than was typed."""
     first, last = min(found), max(found)
-    length = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), min(len(first), len(last)))
+    length = next(
+        (at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other),
+        min(len(first), len(last)),
+    )
     return first[:length] if length > len(typed) else found[0]
