@@ -108,8 +108,9 @@ class Gates:
 class LatencyRule:
     """Latency is judged by the share of requests over a threshold, never p95 against p95.
 
-    A new revision starts cold, so the test is tolerant (twice stable's share) and wants slow requests in three
-    different minutes. The absolute limit is the service's latency objective where it has one.
+    A new revision starts cold, so the first two minutes of a step do not count, and the test is tolerant (twice
+    stable's share) and wants slow requests in three different minutes. The absolute limit is the service's latency
+    objective where it has one.
     """
 
     threshold_ms: float = 1000.0
@@ -119,12 +120,14 @@ class LatencyRule:
     @property
     def limits(self) -> Limits:
         """The rule for the judge."""
-        return Limits(tolerance=2.0, ratio=self.share, bound=None, distinct_minutes=3, word=f"over {self.milliseconds}")
-
-    @property
-    def milliseconds(self) -> str:
-        """The threshold in words."""
-        return f"{self.threshold_ms:,.0f} ms"
+        return Limits(
+            tolerance=2.0,
+            ratio=self.share,
+            bound=None,
+            distinct_minutes=3,
+            warm_up_minutes=2,
+            word=f"over {self.threshold_ms:,.0f} ms",
+        )
 
 
 @dataclass(frozen=True, slots=True)

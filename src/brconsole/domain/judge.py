@@ -69,6 +69,8 @@ class Limits:
     """p_max: what the upper bound must reach for a promotion; None asks for no bound (latency)."""
     distinct_minutes: int = 1
     """A conviction needs bad events of the canary in so many different minutes."""
+    warm_up_minutes: int = 0
+    """The first minutes of a step that do not count: a new revision's cold starts are slow by nature."""
     word: str = "5xx"
     """What the bad events are called in sentences."""
 
@@ -208,7 +210,11 @@ def judge(
     requests = errors = minutes_with_errors = 0
     convicted = shared = False
     threshold = math.log(CONVICTED)
-    for minute in minutes:
+    for index, minute in enumerate(minutes):
+        if index < rules.warm_up_minutes:
+            relative_path.append(1.0)
+            absolute_path.append(1.0)
+            continue
         requests += minute.canary_requests
         errors += minute.canary_errors
         minutes_with_errors += minute.canary_errors > 0
