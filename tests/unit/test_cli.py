@@ -485,3 +485,18 @@ def test_bare_brconsole_is_the_console_and_takes_the_global_options(capsys: pyte
 def test_the_help_of_the_console_speaks_of_the_environment(capsys: pytest.CaptureFixture[str]) -> None:
     assert entry.run(["prod", "--help"]) == exit_codes.DONE
     assert "Usage: brconsole" in capsys.readouterr().out
+
+
+def test_a_call_that_hangs_in_a_thread_does_not_hold_the_program_back() -> None:
+    code = """
+import threading
+from brconsole.cli import entry, main
+
+def run(arguments):
+    threading.Thread(target=threading.Event().wait).start()
+    return 3
+
+entry.run = run
+main()
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 3

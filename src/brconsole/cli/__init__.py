@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+import threading
 
 
 def main() -> None:
@@ -14,6 +16,10 @@ def main() -> None:
         status = run(sys.argv[1:])
     except KeyboardInterrupt:  # while the first modules load
         status = 130
-    # All is written and every child has ended. To take Google's clients apart again, module by module, would cost a
-    # quarter of a second after the answer is on the screen.
-    os._exit(status)
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        # A call that hangs in a thread (credentials are looked for in one) must not hold back a person who has quit.
+        os._exit(status)
+    # On its way out the interpreter would search Google's clients for garbage, a quarter of a second after the answer
+    # is on the screen.
+    gc.freeze()
+    raise SystemExit(status)
