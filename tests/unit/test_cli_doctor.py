@@ -79,6 +79,20 @@ async def test_it_only_reads() -> None:
     assert {method.split("/")[0] for method in ports.calls} <= READING
 
 
+async def test_the_time_is_known_before_anything_is_asked_by_it() -> None:
+    clock = Clock(Timing(), known=False)
+
+    class Timed(Strict):
+        """Ports that need the time."""
+
+        async def _call(self, method: str, answer: Any, *arguments: Any) -> Any:
+            assert clock.now() is not None, method
+            return await super()._call(method, answer, *arguments)
+
+    checks = await examined(Timed(), clock)
+    assert {check.state for check in checks.values()} == {State.OK}
+
+
 async def test_a_denied_api_names_the_permission_and_the_role_and_leaves_the_others() -> None:
     ports = Ports(failing={"services": denied()})
     checks = await examined(ports)

@@ -53,15 +53,17 @@ class Check:
 async def examine(
     environment: Environment, cloud: Cloud, clock: Clock, deadline_s: float = CHECK_DEADLINE_S
 ) -> tuple[Check, ...]:
-    """Every check that needs the APIs, all at the same time, each within its deadline."""
+    """Every check that needs the APIs, each within its deadline: the time first, which the others ask by, then the
+    rest side by side.
+    """
+    time = await _guarded(Group.CLOCK, "clock", _clock(clock), deadline_s)
     groups = await asyncio.gather(
         _guarded(Group.CREDENTIALS, "identity", _identity(cloud), deadline_s),
-        _guarded(Group.CLOCK, "clock", _clock(clock), deadline_s),
         *(_guarded(Group.API, name, call, deadline_s) for name, call in _apis(environment, cloud, clock)),
         _guarded(Group.PERMISSION, "permissions", _permissions(cloud), deadline_s),
         _guarded(Group.QUOTA, "limits", _quota(cloud), deadline_s),
     )
-    return tuple(check for group in groups for check in group)
+    return tuple(check for group in (time, *groups) for check in group)
 
 
 def exit_code(checks: Iterable[Check]) -> int:
