@@ -26,10 +26,22 @@ SIMULATION_SCHEMA = "brconsole.simulation/1"
 @click.command(cls=Command)
 @click.option("--port", type=WholeNumber(0, 65_535), default=DEFAULT_PORT, show_default=True, help="gRPC; 0 is free.")
 @click.option("--http-port", type=WholeNumber(0, 65_535), help="REST; default: the port after --port, 0 is free.")
+@click.option(
+    "--etag-enforced/--etag-ignored",
+    default=False,
+    help="Whether Run v2 refuses a write whose etag is stale; Google probably does not.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The addresses as one JSON object on one line.")
 @click.option("--until-stdin-closes", is_flag=True, hidden=True)
 @click.pass_context
-def simulate(ctx: click.Context, port: int, http_port: int | None, as_json: bool, until_stdin_closes: bool) -> int:
+def simulate(
+    ctx: click.Context,
+    port: int,
+    http_port: int | None,
+    etag_enforced: bool,
+    as_json: bool,
+    until_stdin_closes: bool,
+) -> int:
     """Serve the embedded Google Cloud on 127.0.0.1 until Ctrl+C.
 
     It prints the variables that send every other `brconsole` command to it; `--simulate` starts one of its own instead.
@@ -45,7 +57,7 @@ def simulate(ctx: click.Context, port: int, http_port: int | None, as_json: bool
     from brconsole.emulator.options import EmulatorError
 
     try:
-        asyncio.run(_serve(_emulator_options(options, port, http_port), as_json))
+        asyncio.run(_serve(_emulator_options(options, port, http_port, etag_enforced), as_json))
     except EmulatorError as error:
         raise CommandError(f"{error}.", exit_codes.FAILED) from None
     return exit_codes.DONE
@@ -62,7 +74,7 @@ def _end_with_standard_input() -> None:
     Thread(target=wait, name="standard-input", daemon=True).start()
 
 
-def _emulator_options(options: Options, port: int, http_port: int | None) -> EmulatorOptions:
+def _emulator_options(options: Options, port: int, http_port: int | None, etag_enforced: bool) -> EmulatorOptions:
     from brconsole.emulator.options import EmulatorOptions
 
     chosen = options.simulation
@@ -76,6 +88,7 @@ def _emulator_options(options: Options, port: int, http_port: int | None) -> Emu
         services=chosen.services,
         start=None if chosen.start is None else chosen.start.timestamp(),
         latency_ms=default.latency_ms if chosen.latency_ms is None else chosen.latency_ms,
+        etag_enforced=etag_enforced,
     )
 
 

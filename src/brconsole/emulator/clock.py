@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.utils import format_datetime
 
 
 class Clock:
@@ -33,3 +34,8 @@ class Clock:
 def rfc3339(at: float) -> str:
     """A moment as RFC 3339 in UTC, to the microsecond."""
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def http_date(at: float) -> str:
+    """A moment as the Date of an answer, to the second."""
+    return format_datetime(datetime.fromtimestamp(int(at), UTC), usegmt=True)

@@ -74,7 +74,8 @@ class Cloud:
             raise permission_denied(permission, resource)
 
     async def admit(self, api: str, method: str, rule: Rule, resource: str) -> Fault | None:
-        """Let a call in. Raises what Google would answer instead; a returned fault wants a reply that does not parse.
+        """Let a call in. Raises what Google would answer instead; a returned fault wants a reply that does not parse
+        (`garbage`) or that never comes (`lost`, once the call was carried out).
 
         `resource` is the name that the request acts on. Latency and stalls are real time, quotas simulated minutes.
         """
@@ -86,7 +87,7 @@ class Cloud:
                 await asyncio.sleep(fault.stall_s)
             elif fault.code is not None:
                 raise _fault_error(grpc.StatusCode[fault.code], rule, resource)
-            else:
+            elif fault.garbage:
                 return fault
         if rule.permission is not None:
             self.require(rule.permission, resource)
@@ -96,7 +97,7 @@ class Cloud:
             location = _LOCATION.search(resource)
             region = location[1] if location else project.region
             self.quotas.spend(rule.quota, project.id, project.number, region, self.now())
-        return None
+        return fault if fault is not None and fault.lost else None
 
 
 _FAULT_TEXT: Mapping[grpc.StatusCode, str] = {

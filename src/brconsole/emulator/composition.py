@@ -13,13 +13,14 @@ from brconsole.emulator.control import Control
 from brconsole.emulator.faults import Faults
 from brconsole.emulator.guard import guarded
 from brconsole.emulator.http import HttpApi, HttpServer
-from brconsole.emulator.iam import Projects
+from brconsole.emulator.iam import Projects, ServiceAccounts
 from brconsole.emulator.logging import Logs
 from brconsole.emulator.monitoring import MonitoringMetrics
 from brconsole.emulator.operations import RunOperations
 from brconsole.emulator.options import EmulatorError, EmulatorOptions
 from brconsole.emulator.quota import Quotas
 from brconsole.emulator.run import RunRevisions, RunServices
+from brconsole.emulator.run_v1 import RunV1
 from brconsole.emulator.server import GrpcApi, GrpcServer
 from brconsole.emulator.slo import ServiceMonitoring
 from brconsole.simulation.world import DEFAULT_START, World
@@ -37,7 +38,7 @@ GRPC_APIS: tuple[type[GrpcApi], ...] = (
 )
 """The gRPC services that are served; one line an API."""
 
-HTTP_APIS: tuple[type[HttpApi], ...] = (BigQuery,)
+HTTP_APIS: tuple[type[HttpApi], ...] = (BigQuery, RunV1, ServiceAccounts)
 """The REST APIs that are served beside the control endpoint; one line an API."""
 
 
@@ -71,7 +72,8 @@ class Emulator:
         self._http = HttpServer(self.cloud, [control, *(api(self.cloud) for api in HTTP_APIS)])
 
     def _methods(self) -> dict[str, frozenset[str]]:
-        return {**self._grpc.methods, **self._http.methods}
+        grpc, http = self._grpc.methods, self._http.methods
+        return {api: grpc.get(api, frozenset()) | http.get(api, frozenset()) for api in {*grpc, *http}}
 
     async def start(self) -> None:
         """Open both ports; raises EmulatorError where one is taken, and then none is open."""

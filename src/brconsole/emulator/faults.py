@@ -1,4 +1,4 @@
-"""Faults of the APIs: an error code, a stall or a reply that does not parse, for a chosen API and method.
+"""Faults of the APIs: an error code, a stall, a reply that does not parse or that never comes, for an API and method.
 
 They are set through the control endpoint by a drill or a test, never by the console's adapters.
 """
@@ -21,8 +21,8 @@ APIS = ("run", "monitoring", "logging", "billingbudgets", "cloudresourcemanager"
 """The names a fault may give as `api`; `*` stands for all of them."""
 
 _CODES = tuple(code.name for code in grpc.StatusCode if code is not grpc.StatusCode.OK)
-_KEYS = ("api", "method", "code", "stall_s", "garbage", "count")
-_KINDS = ("code", "stall_s", "garbage")
+_KEYS = ("api", "method", "code", "stall_s", "garbage", "lost", "count")
+_KINDS = ("code", "stall_s", "garbage", "lost")
 
 
 class BadFaultError(ValueError):
@@ -31,8 +31,10 @@ class BadFaultError(ValueError):
 
 @dataclass(slots=True)
 class Fault:
-    """One fault. Exactly one of `code`, `stall_s` (real seconds) and `garbage` is set; `left` is None for "until
-    cleared".
+    """One fault. Exactly one of `code`, `stall_s` (real seconds), `garbage` and `lost` is set; `left` is None for
+    "until cleared".
+
+    Only `lost` lets the call be carried out: the connection breaks before the reply, so the caller cannot know.
     """
 
     api: str
@@ -40,6 +42,7 @@ class Fault:
     code: str | None = None
     stall_s: float | None = None
     garbage: bool = False
+    lost: bool = False
     left: int | None = None
 
     def hits(self, api: str, method: str) -> bool:
@@ -55,7 +58,7 @@ class Fault:
         elif self.stall_s is not None:
             kind = {"stall_s": self.stall_s}
         else:
-            kind = {"garbage": True}
+            kind = {"garbage": True} if self.garbage else {"lost": True}
         count = {} if self.left is None else {"count": self.left}
         return {"api": self.api, "method": self.method, **kind, **count}
 
@@ -124,10 +127,10 @@ def _parse(item: object, where: str, methods: Mapping[str, frozenset[str]]) -> F
         fault.code = _one_of(item["code"], _CODES, f"{where}.code")
     elif "stall_s" in item:
         fault.stall_s = _seconds(item["stall_s"], f"{where}.stall_s")
-    elif item["garbage"] is True:
-        fault.garbage = True
+    elif item[given[0]] is True:
+        fault.garbage, fault.lost = given[0] == "garbage", given[0] == "lost"
     else:
-        raise BadFaultError(f"{where}.garbage: found {_shown(item['garbage'])}, allowed is true")
+        raise BadFaultError(f"{where}.{given[0]}: found {_shown(item[given[0]])}, allowed is true")
     if "count" in item:
         count = item["count"]
         if isinstance(count, bool) or not isinstance(count, int) or count < 1:

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -21,6 +21,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import grpc
 import h11
 
+from brconsole.emulator.clock import http_date
 from brconsole.emulator.cloud import Cloud, Rule
 from brconsole.emulator.errors import ApiError, invalid_argument, not_found
 from brconsole.emulator.options import HOST, EmulatorError
@@ -30,18 +31,20 @@ _log = logging.getLogger(__name__)
 MAX_BODY = 1024 * 1024
 """Bytes of a request body; more is refused with 413."""
 _IDLE_S = 120.0
-_LOOPBACK_NAMES = frozenset({HOST, "localhost", "[::1]"})
+_LOOPBACK = re.compile(r"(?:[a-z0-9-]+-)?(?:127\.0\.0\.1|localhost)|\[::1\]|(?:[a-z0-9-]+\.)+localhost")
+"""Names that no DNS server can give away. gcloud puts the region before the host name of its endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request: `params` are the path's, `query` the query string's (last value wins)."""
+    """One request: `params` are the path's, `query` the query string's (last value wins), `host` whom it is for."""
 
     method: str
     path: str
     params: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
+    host: str = ""
 
     def json(self) -> Any:
         """The body as JSON; raises INVALID_ARGUMENT where it is none."""
@@ -95,6 +98,10 @@ class HttpApi:
         return error.http()
 
 
+class _LostReplyError(Exception):
+    """The call was carried out and nobody is to hear of it: the connection breaks in place of the reply."""
+
+
 class HttpServer:
     """Dispatches verb and path to APIs."""
 
@@ -113,7 +120,9 @@ class HttpServer:
         """Listen on 127.0.0.1; 0 takes a free port. Returns the port."""
         try:
             loop = asyncio.get_running_loop()
-            self._server = await loop.create_server(lambda: _Connection(self._answer, self._connections), HOST, port)
+            self._server = await loop.create_server(
+                lambda: _Connection(self._answer, self._connections, self._cloud.now), HOST, port
+            )
         except OSError as error:
             cause = os.strerror(error.errno) if error.errno else str(error)
             text = f"port {port} on {HOST} cannot be used for HTTP ({cause}); choose another, or 0 for a free one"
@@ -133,7 +142,8 @@ class HttpServer:
         method, target = head.method.decode("ascii"), head.target.decode("ascii", "replace")
         url = urlsplit(target)
         host = dict(head.headers).get(b"host", b"").decode("ascii", "replace")
-        if re.sub(r":\d*$", "", host) not in _LOOPBACK_NAMES:
+        name = re.sub(r":\d*$", "", host).lower()
+        if not _LOOPBACK.fullmatch(name):
             # A web page that points its own name at 127.0.0.1 must not reach the control endpoint.
             return _json(400, {"error": {"code": 400, "message": f"Host must be a loopback name, got {host!r}."}})
         verbs = []
@@ -144,7 +154,7 @@ class HttpServer:
                     continue
                 if route.verb == method:
                     query = {name: values[-1] for name, values in parse_qs(url.query).items()}
-                    return await self._run(api, route, HttpRequest(method, url.path, params, query, body))
+                    return await self._run(api, route, HttpRequest(method, url.path, params, query, body, name))
                 verbs.append(route.verb)
         if verbs:
             text = f"The method {method} is not allowed on {url.path}; allowed: {', '.join(sorted(verbs))}."
@@ -154,11 +164,18 @@ class HttpServer:
     async def _run(self, api: HttpApi, route: Route, request: HttpRequest) -> tuple[int, bytes]:
         resource = api.resource_of(request)
         try:
-            if api.API is not None and await self._cloud.admit(api.API, route.handler, route.rule, resource):
+            fault = None
+            if api.API is not None:
+                fault = await self._cloud.admit(api.API, route.handler, route.rule, resource)
+            if fault is not None and fault.garbage:
                 return 200, b'{"kind": "\xff\xfe'
             reply = await getattr(api, route.handler)(request)
+            if fault is not None and fault.lost:
+                raise _LostReplyError
         except ApiError as error:
             return _json(*api.error(error))
+        except _LostReplyError:
+            raise
         except Exception:  # noqa: BLE001 - a bug in one API must not end the connection
             _log.exception("%s %s failed", request.method, request.path)
             return _json(*ApiError(grpc.StatusCode.INTERNAL, "Internal error encountered.").http())
@@ -172,9 +189,10 @@ def _json(status: int, document: Any) -> tuple[int, bytes]:
 class _Connection(asyncio.Protocol):
     """One client: requests one after the other, kept alive between them."""
 
-    def __init__(self, answer: Any, registry: set[_Connection]) -> None:
+    def __init__(self, answer: Any, registry: set[_Connection], now: Callable[[], float]) -> None:
         self._answer = answer
         self._registry = registry
+        self._now = now
         self._http = h11.Connection(h11.SERVER)
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
@@ -251,7 +269,11 @@ class _Connection(asyncio.Protocol):
                 self._transport.write(data)
 
     def _reply(self, status: int, body: bytes, *, close: bool = False) -> None:
-        headers = [("content-type", "application/json; charset=UTF-8"), ("content-length", str(len(body)))]
+        headers = [
+            ("content-type", "application/json; charset=UTF-8"),
+            ("content-length", str(len(body))),
+            ("date", http_date(self._now())),
+        ]
         if close:
             headers.append(("connection", "close"))
         reason = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
@@ -268,7 +290,11 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
     async def _handle(self, head: h11.Request, body: bytes) -> None:
-        status, reply = await self._answer(head, body)
+        try:
+            status, reply = await self._answer(head, body)
+        except _LostReplyError:
+            self.abort()
+            return
         self._reply(status, reply)
         self._task = None
         if self._transport is None:

@@ -1,4 +1,4 @@
-"""Who may do what: Resource Manager's projects, and what the caller is granted."""
+"""Who may do what: Resource Manager's projects, IAM's service accounts, and what the caller is granted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from google.iam.v1 import iam_policy_pb2  # type: ignore[import-untyped]
 
 from brconsole.emulator import quota
 from brconsole.emulator.cloud import Cloud, Rule
-from brconsole.emulator.errors import invalid_argument, permission_denied
+from brconsole.emulator.errors import invalid_argument, not_found, permission_denied
+from brconsole.emulator.http import HttpApi, HttpRequest, Route
 from brconsole.emulator.server import Call, GrpcApi
 from brconsole.simulation.model import Project
 
@@ -64,3 +65,35 @@ class Projects(GrpcApi):
         if project is None:
             raise permission_denied(permission, name)
         return project
+
+
+class ServiceAccounts(HttpApi):
+    """iam.googleapis.com, `projects.serviceAccounts.testIamPermissions`."""
+
+    API = "iam"
+    ROUTES = (
+        Route(
+            "POST",
+            "/v1/projects/{project}/serviceAccounts/{account}:testIamPermissions",
+            "TestIamPermissions",
+            Rule(None, quota.IAM_READ),
+        ),
+    )
+
+    async def TestIamPermissions(self, request: HttpRequest) -> dict[str, Any]:  # noqa: N802
+        """Which of the permissions the caller has on a service account. The call itself needs none.
+
+        The project may be `-`: the address of an account names the project that it belongs to.
+        """
+        account = request.params["account"]
+        home = re.fullmatch(r"[^@]+@([a-z0-9-]+)\.iam\.gserviceaccount\.com", account)
+        named = request.params["project"]
+        project = self.cloud.project(home[1]) if home else None
+        if project is None or named not in ("-", project.id, str(project.number)):
+            raise not_found(f"Unknown service account: {account}")
+        document = request.json()
+        asked = document.get("permissions") if isinstance(document, dict) else None
+        if not isinstance(asked, list) or not all(isinstance(one, str) for one in asked):
+            raise invalid_argument("permissions: a list of permission names is wanted.", "permissions")
+        held = granted(self.cloud, asked)
+        return {"permissions": held} if held else {}

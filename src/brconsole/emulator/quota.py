@@ -40,6 +40,7 @@ LOGGING_WRITE = "logging.googleapis.com/write_requests"
 BUDGETS = "billingbudgets.googleapis.com/default_requests"
 PROJECTS_READ = "cloudresourcemanager.googleapis.com/project_v3_get_requests"
 BIGQUERY = "bigquery.googleapis.com/quota/query/count"
+IAM_READ = "iam.googleapis.com/read_requests"
 
 LIMITS: Mapping[str, Limit] = MappingProxyType(
     {
@@ -55,6 +56,7 @@ LIMITS: Mapping[str, Limit] = MappingProxyType(
         BUDGETS: Limit("billingbudgets.googleapis.com", "DefaultRequestsPerMinutePerProject", 300),
         PROJECTS_READ: Limit("cloudresourcemanager.googleapis.com", "ProjectV3GetRequestsPerMinutePerProject", 600),
         BIGQUERY: Limit("bigquery.googleapis.com", "QueriesPerMinutePerProject", 600),
+        IAM_READ: Limit("iam.googleapis.com", "ReadRequestsPerMinutePerProject", 6000),
     }
 )
 """Quota metric → limit, a minute and project (and region where `regional`)."""

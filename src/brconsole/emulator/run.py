@@ -16,7 +16,7 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from brconsole.emulator import quota
 from brconsole.emulator.cloud import Rule
-from brconsole.emulator.errors import ApiError, error_info, invalid_argument, not_found, unimplemented
+from brconsole.emulator.errors import ApiError, invalid_argument, unimplemented
 from brconsole.emulator.iam import granted
 from brconsole.emulator.operations import operation_message
 from brconsole.emulator.paging import page
@@ -24,6 +24,11 @@ from brconsole.emulator.run_checks import (
     check_annotations,
     check_labels,
     check_traffic,
+    conflict,
+    in_region,
+    may_run,
+    missing,
+    other_configuration,
     unknown_revision,
     written_paths,
 )
@@ -87,7 +92,7 @@ class RunServices(GrpcApi):
                 f"Invalid parent {request.parent!r}: the location cannot be the '-' wildcard, list one region a call.",
                 "parent",
             )
-        project = _in_region(self.cloud.project(match[1]), match[2])
+        project = in_region(self.cloud.project(match[1]), match[2])
         found = list(self.cloud.world.services(project.id, call.now)) if project else []
         found.sort(key=lambda service: (-service.created, service.name))
         some, token = page(
@@ -120,13 +125,9 @@ class RunServices(GrpcApi):
                 ) from error
             raise
         change = self._checked(project, service, wanted, written_paths(request.update_mask.paths), call.now)
-        self._may_run(project, change.template or service.template)
+        may_run(self.cloud, project, change.template or service.template)
         if self.cloud.etag_enforced and wanted.etag and wanted.etag != service.etag:
-            raise ApiError(
-                grpc.StatusCode.ABORTED,
-                f"Conflict for resource '{service.name}': version '{wanted.etag}' was specified but current version is "
-                f"'{service.etag}'.",
-            )
+            raise conflict(service.name, wanted.etag, service.etag)
         if request.validate_only:
             return self._validated(project, service, change)
         operation = self.cloud.world.update_service(
@@ -151,10 +152,10 @@ class RunServices(GrpcApi):
 
     def _find(self, name: str, at: float, field: str = "name") -> tuple[Project, Service]:
         match = _parse(_SERVICE, name, field, "projects/PROJECT/locations/LOCATION/services/SERVICE")
-        project = _in_region(self.cloud.project(match[1]), match[2])
+        project = in_region(self.cloud.project(match[1]), match[2])
         service = self.cloud.world.service(project.id, match[3], at) if project else None
         if project is None or service is None:
-            raise _missing("SERVICE", match[3], match[2], match[1])
+            raise missing("SERVICE", match[3], match[2], match[1])
         return project, service
 
     def _checked(self, project: Project, service: Service, wanted: Any, paths: frozenset[str], at: float) -> _Change:
@@ -197,30 +198,8 @@ class RunServices(GrpcApi):
             if same_name is None:
                 raise unimplemented("Naming a new revision is not part of the embedded Google Cloud.")
             if same_name.template != template:
-                # The trap of every whole-object update that echoes a template (facts §1.3).
-                raise ApiError(
-                    grpc.StatusCode.ALREADY_EXISTS,
-                    f"Revision named '{message.revision}' with different configuration already exists.",
-                )
+                raise other_configuration(message.revision)
         return template
-
-    def _may_run(self, project: Project, template: Template) -> None:
-        """Who changes a service acts as its runtime account and reads its image; each update checks both (facts §4)."""
-        if "iam.serviceAccounts.actAs" in self.cloud.denied:
-            account = template.service_account
-            raise ApiError(
-                grpc.StatusCode.PERMISSION_DENIED,
-                f"Permission 'iam.serviceaccounts.actAs' denied on service account {account} (or it may not exist).",
-                [
-                    error_info(
-                        "IAM_PERMISSION_DENIED",
-                        "iam.googleapis.com",
-                        permission="iam.serviceAccounts.actAs",
-                        resource=f"projects/{project.id}/serviceAccounts/{account}",
-                    )
-                ],
-            )
-        self.cloud.require("artifactregistry.repositories.downloadArtifacts", template.image)
 
     def _validated(self, project: Project, service: Service, change: _Change) -> operations_pb2.Operation:
         """The answer to `validate_only`: what the service would be, and nothing has changed."""
@@ -253,10 +232,10 @@ class RunRevisions(GrpcApi):
             raise invalid_argument(
                 f"Invalid parent {request.parent!r}: the location cannot be the '-' wildcard.", "parent"
             )
-        project = _in_region(self.cloud.project(match[1]), match[2])
+        project = in_region(self.cloud.project(match[1]), match[2])
         every = match[3] == "-"
         if not every and (project is None or self.cloud.world.service(project.id, match[3], call.now) is None):
-            raise _missing("SERVICE", match[3], match[2], match[1])
+            raise missing("SERVICE", match[3], match[2], match[1])
         found: list[Revision] = []
         if project is not None:
             found = list(self.cloud.world.revisions(project.id, None if every else match[3], call.now))
@@ -276,11 +255,11 @@ class RunRevisions(GrpcApi):
         """One revision."""
         form = "projects/PROJECT/locations/LOCATION/services/SERVICE/revisions/REVISION"
         match = _parse(_REVISION, request.name, "name", form)
-        project = _in_region(self.cloud.project(match[1]), match[2])
+        project = in_region(self.cloud.project(match[1]), match[2])
         for revision in self.cloud.world.revisions(project.id, match[3], call.now) if project else ():
             if project is not None and revision.name == match[4]:
                 return revision_message(project, revision)
-        raise _missing("REVISION", match[4], match[2], match[1])
+        raise missing("REVISION", match[4], match[2], match[1])
 
 
 def _parse(pattern: re.Pattern[str], name: str, field: str, form: str) -> re.Match[str]:
@@ -288,15 +267,6 @@ def _parse(pattern: re.Pattern[str], name: str, field: str, form: str) -> re.Mat
     if match is None:
         raise invalid_argument(f"Invalid resource name {name!r}: want {form}.", field)
     return match
-
-
-def _in_region(project: Project | None, region: str) -> Project | None:
-    """The project, where the region is the one it runs in; another region holds nothing."""
-    return project if project is not None and project.region == region else None
-
-
-def _missing(kind: str, name: str, region: str, project: str) -> ApiError:
-    return not_found(f"Resource '{name}' of kind '{kind}' in region '{region}' in project '{project}' does not exist.")
 
 
 def _copy_path(source: Any, target: Any, parts: list[str]) -> None:

@@ -9,10 +9,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import grpc
 from google.cloud import run_v2
 
-from brconsole.emulator.errors import ApiError, invalid_argument, unimplemented
+from brconsole.emulator.cloud import Cloud
+from brconsole.emulator.errors import ApiError, error_info, invalid_argument, not_found, unimplemented
 from brconsole.emulator.run_messages import is_to_latest, is_to_revision
+from brconsole.simulation.model import Project, Template
 
 REJECTED_PREFIXES = (
     "run.googleapis.com",
@@ -94,7 +97,7 @@ def check_traffic(traffic: Sequence[Any]) -> None:
         if not 0 <= target.percent <= 100:
             raise invalid_argument(f"expected 0 <= {target.percent} <= 100: {where}.percent", f"{where}.percent")
         if target.tag:
-            _check_tag(target.tag, where)
+            check_tag(target.tag, where)
             if target.tag in tags:
                 raise invalid_argument(
                     f'Multiple definitions for "{target.tag}": traffic[{tags[target.tag]}].tag, {where}.tag',
@@ -107,7 +110,8 @@ def check_traffic(traffic: Sequence[Any]) -> None:
         raise invalid_argument(f"Traffic targets sum to {total}, want 100", "traffic")
 
 
-def _check_tag(tag: str, where: str) -> None:
+def check_tag(tag: str, where: str) -> None:
+    """Refuse a tag that cannot be part of a host name."""
     if len(tag) > _TAG_LENGTH or not _TAG.fullmatch(tag):
         raise invalid_argument(
             f"Invalid value {tag!r} at {where}.tag: a traffic tag starts with a letter, holds only lower case letters, "
@@ -160,3 +164,47 @@ def unknown_revision(revision: str) -> ApiError:
         "Update all traffic to route to currently available revisions.",
         "traffic",
     )
+
+
+def other_configuration(revision: str) -> ApiError:
+    """The trap of every whole-object update that echoes a template (facts §1.3)."""
+    return ApiError(
+        grpc.StatusCode.ALREADY_EXISTS, f"Revision named '{revision}' with different configuration already exists."
+    )
+
+
+def conflict(service: str, specified: str, current: str) -> ApiError:
+    """The version that a write is based on is not the live one."""
+    return ApiError(
+        grpc.StatusCode.ABORTED,
+        f"Conflict for resource '{service}': version '{specified}' was specified but current version is '{current}'.",
+    )
+
+
+def missing(kind: str, name: str, region: str, project: str) -> ApiError:
+    """A resource that does not exist."""
+    return not_found(f"Resource '{name}' of kind '{kind}' in region '{region}' in project '{project}' does not exist.")
+
+
+def in_region(project: Project | None, region: str) -> Project | None:
+    """The project, where the region is the one it runs in; another region holds nothing."""
+    return project if project is not None and project.region == region else None
+
+
+def may_run(cloud: Cloud, project: Project, template: Template) -> None:
+    """Who changes a service acts as its runtime account and reads its image; each update checks both (facts §4)."""
+    if "iam.serviceAccounts.actAs" in cloud.denied:
+        account = template.service_account
+        raise ApiError(
+            grpc.StatusCode.PERMISSION_DENIED,
+            f"Permission 'iam.serviceaccounts.actAs' denied on service account {account} (or it may not exist).",
+            [
+                error_info(
+                    "IAM_PERMISSION_DENIED",
+                    "iam.googleapis.com",
+                    permission="iam.serviceAccounts.actAs",
+                    resource=f"projects/{project.id}/serviceAccounts/{account}",
+                )
+            ],
+        )
+    cloud.require("artifactregistry.repositories.downloadArtifacts", template.image)

@@ -52,6 +52,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from brconsole.emulator.clock import http_date
 from brconsole.emulator.cloud import Cloud, Rule
 from brconsole.emulator.errors import ApiError, invalid_argument
 from brconsole.emulator.methods import Method, recorded_methods
@@ -169,10 +170,16 @@ class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not gener
                     request = parse(data)
                 except DecodeError as error:
                     raise invalid_argument("The request message does not parse.") from error
-                if await self._cloud.admit(api.API, method.name, rule, api.resource_of(request)) is not None:
+                fault = await self._cloud.admit(api.API, method.name, rule, api.resource_of(request))
+                if fault is not None and fault.garbage:
                     return GARBAGE
                 call = Call(method, self._cloud.now(), self._cloud.principal)
-                return _serialized(await implementation(request, call))
+                reply = _serialized(await implementation(request, call))
+                if fault is not None and fault.lost:
+                    # What a client is told when its connection breaks under way.
+                    raise ApiError(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+                await context.send_initial_metadata((("date", http_date(self._cloud.now())),))
+                return reply
             except ApiError as error:
                 trailing = (("grpc-status-details-bin", error.status().SerializeToString()),)
                 await context.abort(error.code, error.message, trailing)
