@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import random
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brconsole.domain.fleet import RequestSeries
@@ -316,3 +319,26 @@ def test_a_late_count_of_requests_is_at_least_the_errors() -> None:
 
 def test_before_the_first_closed_minute_there_is_nothing() -> None:
     assert closed_minutes(None, None, NOON, NOON, NOON + timedelta(minutes=1)) == ()
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))
+    return importlib.import_module("bench.false_rollbacks")
+
+
+@given(st.lists(minutes(most=200), max_size=15))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_simulation_convicts_exactly_when_the_judge_does(bench: ModuleType, observed: list[Minute]) -> None:
+    look = bench.look_of_conviction(observed, Limits())
+    first = next((count for count in range(1, len(observed) + 1) if judge(observed[:count]).convicted), None)
+    assert look == first
+
+
+def test_the_simulation_convicts_few_healthy_canaries_and_most_broken_ones_soon(bench: ModuleType) -> None:
+    by_name = {scenario.name: scenario for scenario in bench.SCENARIOS}
+    healthy = bench.simulate(by_name["healthy, 10 rps, 5 % share, 0.5 % errors"], runs=200)
+    broken = bench.simulate(by_name["broken 0.2 → 5 %, 10 rps, 5 % share"], runs=200)
+    assert healthy.convicted <= 0.01
+    assert broken.convicted == 1
+    assert broken.median_look <= 4
