@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,12 @@ def test_an_exclusive_worker_names_its_group(path: Path) -> None:
         words = {word.arg for word in call.keywords}
         if "exclusive" in words:
             assert "group" in words, f"{path.name}:{call.lineno}"
+
+
+def test_the_first_page_loads_no_widget_beyond_what_the_toolkit_loads_itself() -> None:
+    def widgets_of(imports: str) -> set[str]:
+        code = f"import sys, {imports}; print(*(name for name in sys.modules if name.startswith('textual.widgets._')))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        return set(done.stdout.split())
+
+    assert widgets_of("textual.app, brconsole.tui.app, brconsole.tui.screens.fleet") <= widgets_of("textual.app")

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import App
@@ -197,6 +198,11 @@ class BrconsoleApp(App[None], inherit_bindings=False):
     def simulated(self, model: FleetModel | None = None) -> bool:
         """Whether what is shown is a simulation."""
         return self.settings.simulated or (model is not None and model.fleet.simulated)
+
+    @property
+    def clock(self) -> datetime | None:
+        """Service time, the newest that any environment knows."""
+        return max((model.now for model in self.models.values() if model.now is not None), default=None)
 
     def _follow(self, view: tuple[str, str | None, str | None]) -> None:
         """Run the feeds that the view shows, and only those."""

@@ -42,7 +42,7 @@ def header(model: FleetModel, mode: Mode, *, simulated: bool, width: int, view: 
     right = [
         Part(((" SIMULATED ", "simulated"),), 1, ((" SIM ", "simulated"),)) if simulated else Part(EMPTY, 9),
         Part(_mode(mode, short=False), 3, _mode(mode, short=True)),
-        Part(_connection(model, connection), 2, _connection_short(connection)),
+        Part(_connection(model, connection), 2, _connection_short(model, connection)),
         Part(((f"API {formats.whole_percent(model.api_share)}", "dim"),), 7),
         Part(((f"{formats.money(model.cost_per_day, 'USD', cents=True)}/day", "dim"),), 8),
         Part(((formats.clock(model.now) + " UTC", "text"),), 4, ((formats.clock(model.now), "text"),)),
@@ -84,7 +84,9 @@ def _connection(model: FleetModel, trust: PanelTrust) -> Line:
     return ((f"{sign} {trust.trust}{old}", "warn bold" if trust.trust is Trust.STALE else "bad"),)
 
 
-def _connection_short(trust: PanelTrust) -> Line:
+def _connection_short(model: FleetModel, trust: PanelTrust) -> Line:
+    if trust.trust is Trust.PARTIAL:
+        return ((f"{glyphs.PARTIAL} {len(trust.failed)}/{len(model.fleet.sources)} fail", "warn bold"),)
     line = trust.badge()
     return (
         ((line[0][0].split(" ")[0] + " " + formats.age(trust.age_s), line[0][1]),) if trust.age_s is not None else line

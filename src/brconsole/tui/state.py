@@ -27,6 +27,10 @@ COST_PER_SERIES = 0.50 / 1e6
 """US dollars that Monitoring bills for a returned time series."""
 
 
+SAME_CAUSE = "the same cause as for the services"
+"""One failure that everything shares is told once in full."""
+
+
 class Level(IntEnum):
     """How much a thing needs a look; higher is worse."""
 
@@ -334,6 +338,8 @@ class FleetModel:
         states = {name: self.source_state(name) for name in names}
         failed = frozenset(name for name, state in states.items() if state is SourceState.FAILED)
         causes = tuple(dict.fromkeys(shown(fleet.reading(name).error or "", 400) for name in names if name in failed))
+        if main != "services" and fleet.services.error and causes == (shown(fleet.services.error, 400),):
+            causes = (SAME_CAUSE,)
         reading = fleet.reading(main)
         age_s = reading.age_s(self.now)
         if main in failed:

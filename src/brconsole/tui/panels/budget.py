@@ -94,7 +94,7 @@ def runs_out(slo: SloReport, now: datetime | None) -> str:
     if slo.budget_remaining_ratio is None or slo.burn.get("1h") is None:
         return formats.UNKNOWN
     if slo.exhausts_at is None or now is None:
-        return f"not within {slo.objective.period_days} days"
+        return f"not in {slo.objective.period_days} days"
     seconds = (slo.exhausts_at - now).total_seconds()
     return f"in {formats.duration(max(0.0, seconds))}, {formats.moment(slo.exhausts_at, now)}"
 

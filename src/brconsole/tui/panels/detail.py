@@ -157,7 +157,7 @@ def _latency(model: FleetModel, row: ServiceRow, styles: Mapping[str, tuple[str,
         if whole:
             curves.append(Curve(_hour(whole), "primary", glyphs.MARKS[3]))
             axis = TimeAxis(whole.end, HOUR_S)
-    title = "p95" if by_revision else "p95, whole service"
+    title = "p95" if by_revision else "p95 of all"
     return Plot(title, newest, tuple(curves), axis, formats.latency, 10.0)
 
 

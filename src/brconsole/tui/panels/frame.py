@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from brconsole.tui import glyphs
 from brconsole.tui.grid import Box, Panel
-from brconsole.tui.paint import Line, add_role, fit, recolour, wrap
+from brconsole.tui.paint import Line, add_role, fit, wrap
 from brconsole.tui.state import PanelTrust, Trust
 
 LOW = 6
@@ -45,9 +45,14 @@ def _body(box: Box, trust: PanelTrust, render: Callable[[int, int], Sequence[Lin
         :room
     ]  # a low panel cuts its rows, it does not count them
     if trust.grey:
-        lines = [recolour(line, "grey") for line in lines]
+        lines = [_greyed(line) for line in lines]
     lines += [()] * (height - len(below) - len(lines))
     return lines + below
+
+
+def _greyed(line: Line) -> Line:
+    """Without its colours; what is filled stays paler than what is drawn over it."""
+    return tuple((text, "faint" if role.endswith(" area") else "grey") for text, role in line)
 
 
 def causes(trust: PanelTrust, width: int, limit: int) -> list[Line]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -19,6 +19,8 @@ from brconsole.tui.state import FleetModel, ServiceRow
 from brconsole.tui.table import RowCursor
 
 PANELS = ("services", "budget", "alerts", "queues", "spend", "changes")
+TWO_LINES_WIDTH = 72
+"""From this width a service has a second line of detail, where there are rows for it."""
 _SERVICE_SOURCES = ("services", "revisions", "requests", "latency", "instances")
 
 
@@ -60,7 +62,7 @@ class FleetScreen(BoardScreen):
         self._table_top = 0
         self._table_rows: list[str] = []
         self._row_lines = 1
-        self._boxes: Mapping[str, Box] = {}
+        self._boxes: dict[str, Box] = {}
         self._table_height = 1
 
     def page(self, width: int, height: int) -> Sequence[Line]:
@@ -72,13 +74,7 @@ class FleetScreen(BoardScreen):
         ]
         rows = view.rows(model)
         body = height - len(top)
-        if view.zoomed:
-            boxes: Mapping[str, Box] = {view.focus: Box(0, 0, width, body)}
-            self._row_lines = 2 if width >= 100 and len(rows) * 2 < body - 3 else 1
-        else:
-            boxes = fleet_layout(width, body)
-            table = boxes.get("services")
-            self._row_lines = 2 if table and width >= 130 and table.inner_height >= max(5, len(rows)) * 2 + 1 else 1
+        boxes = {view.focus: Box(0, 0, width, body)} if view.zoomed else fleet_layout(width, body)
         self._boxes = {name: Box(box.x, box.y + len(top), box.width, box.height) for name, box in boxes.items()}
         panels = [self._panel(name, box, rows) for name, box in boxes.items()]
         return [*top, *compose(panels, width, body, f"env:{model.colour}", heavy=model.environment.protected)]
@@ -108,7 +104,8 @@ class FleetScreen(BoardScreen):
                 lambda width, height: detail.charts(model, row, width, height),
             )
         if name == "sources":
-            return panel(box, "Sources", model.connection(), partial(sources.lines, model))
+            listed_sources = sources.lines(model, box.inner_width, box.inner_height)
+            return Panel(box, (("Sources", "title"),), model.connection().badge(), listed_sources)
         render = {
             "budget": budget.lines,
             "queues": queues.lines,
@@ -154,6 +151,7 @@ class FleetScreen(BoardScreen):
         view, model = self.view, self.model
         columns = services.columns_for(rows, width)
         keys = [row.key for row in rows]
+        self._row_lines = 2 if width >= TWO_LINES_WIDTH and height - 1 >= max(5, len(rows)) * 2 else 1
         room = max(1, (height - 1) // self._row_lines)
         chosen = view.cursor.settle(keys, room)
         self._table_rows = keys[view.cursor.offset : view.cursor.offset + room]

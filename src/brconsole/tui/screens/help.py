@@ -69,7 +69,7 @@ class HelpScreen(BoardScreen):
         app = self.app
         settings = app.settings
         top = chrome.plain_header(
-            "brconsole help", settings.mode, simulated=app.simulated(), clock=formats.clock(None), width=width
+            "brconsole help", settings.mode, simulated=app.simulated(), clock=formats.clock(app.clock), width=width
         )
         body = height - 1
         if width >= 100:

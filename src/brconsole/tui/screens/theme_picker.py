@@ -10,6 +10,7 @@ from brconsole.tui.actions import Scope
 from brconsole.tui.grid import Box, Panel, compose
 from brconsole.tui.paint import Line, Pen, add_role, fit, shown, wrap
 from brconsole.tui.screens.base import BoardScreen
+from brconsole.tui.theme_files import shipped_folder
 
 if TYPE_CHECKING:
     from brconsole.tui.app import BrconsoleApp
@@ -30,7 +31,7 @@ class ThemePicker(BoardScreen):
         """The list and a sample of its colours."""
         app = self.app
         top = chrome.plain_header(
-            "Choose a theme", app.settings.mode, simulated=app.simulated(), clock=formats.clock(None), width=width
+            "Choose a theme", app.settings.mode, simulated=app.simulated(), clock=formats.clock(app.clock), width=width
         )
         body = height - 1
         left = min(34, width // 2)
@@ -95,8 +96,8 @@ class ThemePicker(BoardScreen):
             (("A row under the cursor", "on-cursor bold"), (" ", "on-cursor")),
         ]
         path = app.palette.theme.path
-        if path is not None:
-            lines += [(), *wrap(shown(str(path)), width, "dim", 2)]
+        origin = "shipped" if path is None or path.is_relative_to(shipped_folder()) else shown(str(path))
+        lines += [(), *wrap(origin, width, "dim", 2)]
         for problem in app.theme_set.problems:
             lines += [(), *wrap(f"{glyphs.WARN} {problem}", width, "warn", 3)]
         if app.no_color:

@@ -43,13 +43,12 @@ class WallScreen(BoardScreen):
         """Header, a line that sums up, and the cards."""
         app = self.app
         models = self.ordered()
-        known = [model.now for model in models if model.now is not None]
         top = [
             chrome.plain_header(
                 "▌environments▐",
                 app.settings.mode,
                 simulated=app.simulated() or any(app.simulated(model) for model in models),
-                clock=formats.clock(max(known, default=None)),
+                clock=formats.clock(app.clock),
                 width=width,
             ),
             self._summary(models, width),
