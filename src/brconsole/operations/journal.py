@@ -180,6 +180,46 @@ class Journal:
             cut += document.get("kind") == CUT
         return Verified(count, cut=cut)
 
+    def unsent(self, environment: str, most: int) -> tuple[list[Entry], int]:
+        """The environment's oldest entries that were not sent elsewhere, and the position after them."""
+        start = self._sent_until(environment)
+        found: list[Entry] = []
+        position = start
+        with self._failing("read"):
+            try:
+                with self.path.open("rb") as file:
+                    file.seek(start)
+                    for line in file:
+                        if not line.endswith(b"\n") or len(found) == most:
+                            break
+                        position += len(line)
+                        document = _document(line)
+                        if document is not None and document.get("environment") in (environment, None):
+                            found.append(Entry(document))
+            except FileNotFoundError:
+                return [], 0
+        return found, position
+
+    def sent(self, environment: str, position: int) -> None:
+        """Everything before a position is sent."""
+        with self._locked(), self._failing("write"):
+            mark = self._sent_path(environment)
+            fresh = mark.with_suffix(".new")
+            fresh.write_text(str(max(position, self._sent_until(environment))))
+            fresh.replace(mark)
+
+    def _sent_until(self, environment: str) -> int:
+        """Where sending stopped; from the start where that is not known, since sending twice does no harm."""
+        try:
+            position = int(self._sent_path(environment).read_text())
+            return position if 0 <= position <= self.path.stat().st_size else 0
+        except (OSError, ValueError):
+            return 0
+
+    def _sent_path(self, environment: str) -> Path:
+        name = re.sub(r"[^a-z0-9-]", "_", environment.lower())[:64]
+        return self.path.with_name(f"{FILE}.sent-{name}")
+
     # ---------------------------------------------------------------------------------------------------- the file
 
     def _written(
