@@ -16,13 +16,13 @@ from bench.simulated import simulation
 from bench.terminal import Terminal
 
 PRESSES = 300
-MARK_COLUMN = 4
-"""A column within the services table: the highlighted row is told by its background."""
+NAMES = slice(3, 17)
+"""The columns of the services' names: the highlighted row is told by its background, a scrolled table by its names."""
 
 
-def highlighted(screen: pyte.Screen) -> tuple[str, ...]:
-    """The backgrounds down the table; they change when the selection moves."""
-    return tuple(screen.buffer[row][MARK_COLUMN].bg for row in range(screen.lines))
+def highlighted(screen: pyte.Screen) -> tuple[tuple[str, str], ...]:
+    """Background and name down the table; they change when the selection moves or the table scrolls."""
+    return tuple((screen.buffer[row][NAMES.start].bg, screen.display[row][NAMES]) for row in range(screen.lines))
 
 
 def presses(terminal: Terminal) -> list[float]:
