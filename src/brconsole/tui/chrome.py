@@ -13,6 +13,7 @@ from brconsole.tui.paint import EMPTY, Line, Pen, fit, fit_middle, fit_text, sho
 from brconsole.tui.state import FleetModel, PanelTrust, Trust
 
 RECENT_CHANGE_S = 3600
+DISPENSABLE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,8 @@ def header(model: FleetModel, mode: Mode, *, simulated: bool, width: int, view: 
         Part(((" SIMULATED ", "simulated"),), 1, ((" SIM ", "simulated"),)) if simulated else Part(EMPTY, 9),
         Part(_mode(mode, short=False), 3, _mode(mode, short=True)),
         Part(_connection(model, connection), 2, _connection_short(model, connection)),
-        Part(((f"API {formats.whole_percent(model.api_share)}", "dim"),), 7),
-        Part(((f"{formats.money(model.cost_per_day, 'USD', cents=True)}/day", "dim"),), 8),
+        Part(_api(model), 7),
+        Part(_cost(model), 8),
         Part(((formats.clock(model.now) + " UTC", "text"),), 4, ((formats.clock(model.now), "text"),)),
     ]
     return _assemble(left, right, width)
@@ -59,6 +60,15 @@ def plain_header(title: str, mode: Mode, *, simulated: bool, clock: str, width: 
         Part(((clock + " UTC", "text"),), 4, ((clock, "text"),)),
     ]
     return _assemble(left, right, width)
+
+
+def _api(model: FleetModel) -> Line:
+    return EMPTY if model.api_share is None else ((f"API {formats.whole_percent(model.api_share)}", "dim"),)
+
+
+def _cost(model: FleetModel) -> Line:
+    cost = model.cost_per_day
+    return EMPTY if cost is None else ((f"{formats.money(cost, 'USD', cents=True)}/day", "dim"),)
 
 
 def _place(model: FleetModel) -> Line:
@@ -106,6 +116,8 @@ def _assemble(left: Sequence[Part], right: Sequence[Part], width: int) -> Line:
             break
         if part.short is not None:
             chosen[id(part)] = part.short
+        elif part.rank >= DISPENSABLE:  # it goes before anything that matters more is shortened
+            chosen[id(part)] = EMPTY
     for part in sorted(parts, key=lambda part: -part.rank):
         if total() <= width or part.rank <= 1:
             break

@@ -28,7 +28,7 @@ def fleet_layout(width: int, height: int) -> Mapping[str, Box]:
 def _narrow(width: int, height: int) -> dict[str, Box]:
     """Services above, two by two below, changes at the foot; for 80x24 and tall narrow windows."""
     content = height - 5  # borders: above the services, between the four bands, below
-    budget = queues = changes = 3
+    budget, queues, changes = (4, 3, 3) if content >= 16 else (3, 3, 3)
     spare = max(0, content - budget - queues - changes - 7)
     budget += min(9, spare // 4)
     queues += min(6, spare // 4)

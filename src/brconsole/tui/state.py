@@ -14,7 +14,7 @@ from brconsole.domain.environment import Environment
 from brconsole.domain.fleet import Fleet, Health, RequestSeries, RevisionKey, ServiceRates
 from brconsole.domain.freshness import Reading, SourceState
 from brconsole.domain.health import HealthReport, judge
-from brconsole.domain.queue import QueueReport
+from brconsole.domain.queue import QueueReport, QueueStatus
 from brconsole.domain.rates import service_rates, service_requests
 from brconsole.domain.requests import RequestTable
 from brconsole.domain.service import Revision, Service
@@ -142,6 +142,10 @@ class ServiceRow:
         """Requests and errors a minute of each revision."""
         return self._model.requests_by_revision(self.key)
 
+    def created(self, revision: str) -> datetime | None:
+        """When a revision of this service was made."""
+        return next((one.created for one in self._model.revisions(self.key) if one.name == revision), None)
+
     @cached_property
     def shares(self) -> tuple[Share, ...]:
         """The split: stable first, then canaries, then what is only tagged."""
@@ -264,6 +268,13 @@ class FleetModel:
         """How much it needs a look, higher is worse."""
         health = self.health.health
         return HEALTH_RANK[Health.UNKNOWN] if health is Health.HEALTHY and self.unjudged else HEALTH_RANK[health]
+
+    @property
+    def worries(self) -> int:
+        """What may become worse: alerts about to fire, queues over their limit, services that are not well."""
+        pending = sum(alert.state is not AlertState.OK for alert in self.fleet.alerts.value or ())
+        queues = sum(queue.status is QueueStatus.CRITICAL for queue in self.fleet.queues.value or ())
+        return pending + queues + sum(row.level >= Level.WARN for row in self.rows)
 
     @cached_property
     def slos_by_service(self) -> Mapping[str, tuple[SloReport, ...]]:

@@ -60,6 +60,11 @@ def lines(model: FleetModel, width: int, height: int) -> list[Line]:
             )
         elif room >= 2 or (room >= 1 and rows) or not rows:
             rows.append(((f"{glyphs.GOOD} ", "good"), (_others(len(quiet), bool(loud)), "dim")))
+            if not loud and room > 1:
+                closest = sorted(
+                    quiet, key=lambda alert: -((alert.value or 0.0) / alert.threshold if alert.threshold else 0.0)
+                )
+                rows += [_quiet(alert, width) for alert in closest[: room - 1]]
     return pages(rows, height)
 
 

@@ -43,6 +43,8 @@ def objectives(slos: Sequence[SloReport], now: datetime | None, width: int, heig
         return _tall(slos, now, width)
     if height >= len(slos) * 4:
         return [line for slo in slos for line in _four(slo, now, width)]
+    if height >= len(slos) * 3:
+        return [line for slo in slos for line in _four(slo, now, width)[:3]]
     if height >= len(slos) * 2:
         return [line for slo in slos for line in (_compact(slo, width), _burns(slo, width, "  "))]
     return pages([_compact(slo, width) for slo in slos], height)
@@ -55,9 +57,12 @@ def _tall(slos: Sequence[SloReport], now: datetime | None, width: int) -> list[L
     return every[:-1]
 
 
-def _name(slo: SloReport) -> str:
+def name_of(slo: SloReport) -> str:
+    """Service and objective, each said once; a latency objective with its limit."""
     objective = slo.objective
-    return shown(f"{objective.service} {objective.display_name or objective.name}", 80)
+    name = objective.name.removeprefix(f"{objective.service}-")
+    limit = "" if objective.threshold_ms is None else f" {formats.latency(objective.threshold_ms)}"
+    return f"{shown(objective.service, 60)} {shown(name, 60)}{limit}"
 
 
 def _four(slo: SloReport, now: datetime | None, width: int) -> list[Line]:
@@ -66,7 +71,7 @@ def _four(slo: SloReport, now: datetime | None, width: int) -> list[Line]:
     goal = f"{slo.objective.goal * 100:g} %"
     right: Line = ((f"{sign} {word}", role),)
     room = max(6, width - len(goal) - len(word) - 5)
-    name = _name(slo)
+    name = name_of(slo)
     name = fit_middle(name if len(name) <= room else name.replace("availability", "avail."), room)
     head = Pen().put(name, "strong").put(f" {goal}", "dim")
     head.to(width - len(word) - 2).add(right)
@@ -118,7 +123,7 @@ def _compact(slo: SloReport, width: int) -> Line:
     sign, _, role = _WORDS[slo.status]
     left = slo.budget_remaining_ratio
     tail = f"{formats.whole_percent(left):>5} {formats.burn(slo.burn.get('1h')):>5}"
-    name = _name(slo)
+    name = name_of(slo)
     if len(name) > width - len(tail) - 8:
         name = name.replace("availability", "avail.")
     gauge = max(4, min(14, width - len(name) - len(tail) - 4))

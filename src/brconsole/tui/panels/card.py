@@ -14,6 +14,7 @@ from brconsole.tui.charts import Curve, TimeAxis, chart
 from brconsole.tui.grid import Box, Panel
 from brconsole.tui.paint import EMPTY, Line, Pen, bar, fit, fit_middle, recolour, shown, sparkline, wrap
 from brconsole.tui.panels import alerts, changes, queues, spend
+from brconsole.tui.panels.budget import name_of
 from brconsole.tui.panels.frame import causes, skeleton
 from brconsole.tui.panels.services import budget_colour, burn_colour, split_text, traffic_bar
 from brconsole.tui.state import LEVEL_SIGNS, FleetModel, Level, Trust
@@ -259,10 +260,6 @@ def _worst(model: FleetModel, key: Callable[[SloReport], float | None]) -> SloRe
     return max(known, key=lambda slo: key(slo) or 0.0, default=None)
 
 
-def _slo_name(slo: SloReport) -> str:
-    return shown(f"{slo.objective.service} {slo.objective.name}", 50)
-
-
 def _burn(model: FleetModel, width: int) -> Line:
     if model.fleet.slos.value is None:
         return _unknown("burn 1h", model, "slos")
@@ -271,7 +268,7 @@ def _burn(model: FleetModel, width: int) -> Line:
         return _labelled("burn 1h").put(formats.NOTHING, "faint").line()
     burn = worst.burn["1h"]
     pen = _labelled("burn 1h").put(formats.burn(burn), f"{burn_colour(burn)} bold")
-    return pen.put(f"  {fit_middle(_slo_name(worst), max(6, width - pen.width - 2))}", "dim").line()
+    return pen.put(f"  {fit_middle(name_of(worst), max(6, width - pen.width - 2))}", "dim").line()
 
 
 def _budget(model: FleetModel, width: int) -> Line:

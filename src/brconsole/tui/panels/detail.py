@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from brconsole.domain.fleet import RevisionKey
 from brconsole.domain.rates import error_ratio_series
@@ -123,7 +124,8 @@ def _requests(row: ServiceRow, styles: Mapping[str, tuple[str, str]], keys: Mapp
     for name, (role, mark) in styles.items():
         if key := keys.get(name):
             series = row.requests_by_revision[key].requests
-            curves.append(Curve([None if v is None else v / series.period_s for v in _hour(series)], role, mark))
+            values = _since(row.created(key.revision), series)
+            curves.append(Curve([None if v is None else v / series.period_s for v in values], role, mark))
             axis = TimeAxis(series.end, HOUR_S)
     return Plot("requests/s", formats.rate(row.rates.requests_per_s), tuple(curves), axis, formats.rate)
 
@@ -159,6 +161,15 @@ def _latency(model: FleetModel, row: ServiceRow, styles: Mapping[str, tuple[str,
             axis = TimeAxis(whole.end, HOUR_S)
     title = "p95" if by_revision else "p95 of all"
     return Plot(title, newest, tuple(curves), axis, formats.latency, 10.0)
+
+
+def _since(created: datetime | None, series: Series) -> Sequence[float | None]:
+    """The points of the last hour from when the revision exists: before, it did not have zero requests, it was not."""
+    values = _hour(series)
+    if created is None:
+        return values
+    known = round((series.end - created).total_seconds() / series.period_s) + 1
+    return (*([None] * max(0, len(values) - known)), *values[max(0, len(values) - known) :])
 
 
 def _hour(series: Series) -> Sequence[float | None]:

@@ -40,6 +40,8 @@ def _body(box: Box, trust: PanelTrust, render: Callable[[int, int], Sequence[Lin
     if trust.age_s is None and trust.grey:
         return causes(trust, width, min(height, 6))
     below = causes(trust, width, 2 if trust.grey and height >= LOW else 1)[: max(0, height - 1)]
+    if trust.trust is Trust.PARTIAL and height <= LOW:
+        below = []  # every row is needed; the border says it, and the panels of the failing source say why
     room = height - len(below)
     lines = list(render(width, height if height < LOW else room))[
         :room

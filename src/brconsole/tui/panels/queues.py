@@ -91,4 +91,6 @@ def _two(queue: QueueReport, width: int) -> list[Line]:
 def _history(queue: QueueReport, width: int, role: str) -> Line:
     if queue.depth_history is None:
         return ((" " * width, ""),)
-    return sparkline(queue.depth_history.values, width, "spark" if role == "good" else role)
+    values = queue.depth_history.values
+    highest = max((value for value in values if value is not None), default=0.0)
+    return sparkline(values, width, "spark" if role == "good" else role, highest * 1.15)

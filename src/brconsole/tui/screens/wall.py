@@ -34,10 +34,11 @@ class WallScreen(BoardScreen):
         self.models = models
         self.cursor = RowCursor()
         self._boxes: list[tuple[str, Box]] = []
+        self._moved = False
 
     def ordered(self) -> list[FleetModel]:
         """Worst first; equals as they are configured, the last before the first: prod usually comes last."""
-        return sorted(self.models, key=lambda model: (-model.rank, -model.number))
+        return sorted(self.models, key=lambda model: (-model.rank, -model.worries, -model.number))
 
     def page(self, width: int, height: int) -> Sequence[Line]:
         """Header, a line that sums up, and the cards."""
@@ -62,6 +63,8 @@ class WallScreen(BoardScreen):
             columns, rows = 1, len(models)
         shown_rows = max(1, min(rows, height // CARD_HEIGHT))
         names = [model.environment.name for model in models]
+        if not self._moved:  # until a person chooses, the worst is chosen
+            self.cursor.choose(names[0])
         chosen = self.cursor.settle(names, len(names))
         first_row = max(0, chosen // columns - shown_rows + 1)
         self._boxes = []
@@ -91,6 +94,7 @@ class WallScreen(BoardScreen):
 
     def move(self, steps: int) -> None:
         """Through the environments."""
+        self._moved = True
         self.cursor.move([model.environment.name for model in self.ordered()], steps)
         self.repaint()
 
@@ -101,6 +105,7 @@ class WallScreen(BoardScreen):
                 if self.cursor.key == name:
                     self.do_wall_open("")
                 else:
+                    self._moved = True
                     self.cursor.choose(name)
                     self.repaint()
 
