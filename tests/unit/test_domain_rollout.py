@@ -944,9 +944,11 @@ def check_write(base: Service, write: Write, known: Evidence, now: datetime) -> 
         assert {gate.name for gate in known.gates} >= gates.EVERYWHERE
 
 
-ACTS = ("read", "read", "next", "next", "next", "promote", "hold", "resume", "rollback", "start", "gcloud", "serve",
-        "serve", "wait", "wait", "adopt", "restore", "release", "wipe")  # fmt: skip
-KNOWN = ("pass", "pass", "pass", "hold", "fail", "stale", "none", "old")
+ACTS = (
+    *("read", "next", "promote", "wait") * 4,
+    *("serve", "rollback", "hold", "resume", "start", "adopt", "restore", "release", "gcloud", "wipe"),
+)
+KNOWN = ("pass", "pass", "pass", "hold", "fail", "stale", "stale", "none", "old")
 
 
 def evidence_of(world: World, who: str, kind: str) -> Evidence:
@@ -987,6 +989,8 @@ def act(world: World, what: str, who: str, kind: str, seconds: int) -> None:
         world.serve()
     elif what == "wait":
         world.now += timedelta(seconds=seconds)
+        if seconds > 30:
+            world.serve()
     elif what == "wipe":
         world.live = replace(world.live, annotations={"owner": "reviews"}, generation=world.live.generation + 1)
     else:
@@ -1006,6 +1010,7 @@ histories = st.lists(
     st.tuples(
         st.sampled_from(ACTS), st.sampled_from(["anna", "ben", "agent"]), st.sampled_from(KNOWN), st.integers(1, 1200)
     ),
+    min_size=5,
     max_size=60,
 )
 
