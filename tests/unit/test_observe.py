@@ -314,6 +314,19 @@ async def test_a_failing_source_keeps_its_last_value_with_its_age_and_recovers_b
         assert bench.fleet.reading(source).error is None
 
 
+async def test_a_part_that_fails_for_a_moment_is_asked_again_long_before_the_next_cadence() -> None:
+    async with Bench().running() as bench:
+        bench.ports.failing["monthly_budget"] = unavailable()
+        await bench.timing.advance(4000)
+        assert bench.fleet.spend.known
+        assert "connection refused" in (bench.fleet.spend.error or "")
+        queries = bench.ports.calls["daily_costs"]
+        del bench.ports.failing["monthly_budget"]
+        await bench.timing.advance(130)
+        assert bench.fleet.spend.error is None
+        assert bench.ports.calls["daily_costs"] == queries, "BigQuery bills each query"
+
+
 async def test_a_stalled_call_is_given_up_and_asked_again() -> None:
     async with Bench().running() as bench:
         bench.ports.hanging.add("services")

@@ -320,6 +320,22 @@ async def test_the_budget_is_googles_else_the_configured_one() -> None:
     assert "connection refused" in (answer.error or "")
 
 
+async def test_a_budget_is_asked_for_again_without_another_query_of_the_costs() -> None:
+    ports = Ports(failing={"monthly_budget": BROKEN})
+    source = next(source for source in sources.of(environment(), ports.cloud()) if source.name == "spend")
+    await source.read(START)
+    await source.read(START + timedelta(minutes=1))
+    assert (ports.calls["daily_costs"], ports.calls["monthly_budget"]) == (1, 2)
+    await source.read(START + timedelta(minutes=31))
+    assert ports.calls["daily_costs"] == 2, "what is kept does not grow old"
+    ports.failing.clear()
+    answer = await source.read(START + timedelta(minutes=32))
+    assert answer.error is None
+    assert ports.calls["daily_costs"] == 2
+    await source.read(START + timedelta(minutes=33))
+    assert ports.calls["daily_costs"] == 3, "nothing is kept once both were read"
+
+
 async def test_spend_is_as_old_as_the_newest_usage_and_reaches_back_far_enough_for_a_forecast() -> None:
     newest = START - timedelta(hours=20)
     ports = Ports(answers={"daily_costs": ((DailyCost(date(2026, 11, 2), "Cloud Run", 5.0),), newest)})

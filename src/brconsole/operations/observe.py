@@ -18,7 +18,7 @@ from brconsole.domain.environment import Environment
 from brconsole.domain.fleet import Fleet
 from brconsole.domain.freshness import Reading
 from brconsole.domain.service import Service
-from brconsole.operations import alerts, objectives, sources
+from brconsole.operations import alerts, objectives, sources, spend
 from brconsole.operations.ports import Clock, Cloud, FailureKind, SourceFailure
 from brconsole.operations.reading import Answer, sentence
 from brconsole.operations.sources import Pace, Source
@@ -30,8 +30,6 @@ LEAST_CADENCE_S = 1.0
 """Real seconds between two reads of a source at least, at any speed of a simulation."""
 REFRESH_SPACING_S = 2.0
 """Real seconds that a refresh on demand keeps from the last read of a source."""
-SPEND_REFRESH = timedelta(minutes=30)
-"""BigQuery bills bytes scanned: a refresh on demand asks it no more often (facts §10)."""
 CHANGING = timedelta(seconds=60)
 """For how long after a change a service is read at the fastest cadence."""
 RESYNCHRONISE_S = 60.0
@@ -171,13 +169,13 @@ class Observer:
             {window: read(name, empty) for name, (window, _) in objectives.LONG_WINDOWS.items()},
             now,
         )
-        spend = read("spend", empty) if "spend" in listed else None
+        spent = read("spend", empty) if "spend" in listed else None
         return Fleet(
             self._environment,
             now,
             self._clock.simulated,
             slos=slos,
-            alerts=alerts.compose(read("conditions", empty), spend),
+            alerts=alerts.compose(read("conditions", empty), spent),
             watched=self._watched_service,
             sources=sources.infos(listed, lambda name: speed * max(LEAST_CADENCE_S, self._schedules[name].took_s)),
             api_use=self._cloud.meter.use(),
@@ -240,12 +238,15 @@ class Observer:
         if self._current(source.name) is not source:
             return
         schedule = self._schedules[source.name]
-        schedule.failures, schedule.not_before = 0, 0.0
-        schedule.took_s = self._timing.monotonic() - schedule.started
+        real_now = self._timing.monotonic()
+        schedule.failures, schedule.not_before = (0 if answer.error is None else schedule.failures + 1), 0.0
+        schedule.took_s = real_now - schedule.started
         self._not_configured.discard(source.name)
         reading: Reading[Any] = Reading(answer.value, answer.as_of)
         if source.name == "services":
             self._adapt(answer.value)
+        if answer.error is not None:  # a part failed: that is no reason to show it failing for a whole cadence
+            schedule.retry_at = real_now + self._backoff.delay_s(schedule.failures, None, self._jitter)
         self._readings[source.name] = (
             reading if answer.error is None else reading.failing(answer.error, self._clock.now())
         )
@@ -269,7 +270,7 @@ class Observer:
         if name != "spend" or self._schedules[name].failures:
             return False
         since_s = (self._timing.monotonic() - self._schedules[name].started) * self._clock.speed
-        return since_s < SPEND_REFRESH.total_seconds()
+        return since_s < spend.ASKED_EVERY.total_seconds()
 
     # -------------------------------------------------------------------------------------------------- adaptive pace
 

@@ -20,22 +20,19 @@ from brconsole.domain.queue import report as queue_report
 from brconsole.domain.requests import RequestTable
 from brconsole.domain.series import Series, newest_end
 from brconsole.domain.service import Change, Revision, Service
-from brconsole.domain.spend import SpendReport
-from brconsole.domain.spend import report as spend_report
 from brconsole.operations.alerts import AlertReader
 from brconsole.operations.objectives import LONG_WINDOWS, ObjectiveReader, read_long_window
-from brconsole.operations.ports import AuditLog, Billing, Cloud, CloudRun, FailureKind, Metrics, SourceFailure
+from brconsole.operations.ports import AuditLog, Cloud, CloudRun, Metrics
 from brconsole.operations.reading import Answer, by_newest, closed_minute, joined, minute, sentence
+from brconsole.operations.spend import BIGQUERY, SpendReader
 
-RUN, MONITORING, LOGGING, BIGQUERY = "Cloud Run", "Cloud Monitoring", "Cloud Logging", "BigQuery"
+RUN, MONITORING, LOGGING = "Cloud Run", "Cloud Monitoring", "Cloud Logging"
 
 HISTORY_S = 3600
 """What the charts of the fleet show, in seconds."""
 RECENT_S = 600
 CHANGES_SINCE = timedelta(days=7)
 CHANGES_LIMIT = 50
-FORECAST_DAYS = 8
-"""Days of cost that a forecast wants: seven whole ones and the one under way."""
 
 METRIC_AGE_S = 240.0
 """The lag of a metric as the console uses it: three minutes until it has arrived and up to one until its minute closes.
@@ -130,7 +127,7 @@ def of(environment: Environment, cloud: Cloud) -> tuple[Source, ...]:
         Source("quota", partial(_quota, metrics)),
     ]
     if cloud.billing is not None:
-        sources.append(Source("spend", partial(_spend, environment, cloud.billing)))
+        sources.append(Source("spend", SpendReader(environment, cloud.billing).read))
     return tuple(sources)
 
 
@@ -236,36 +233,6 @@ async def _queues(environment: Environment, metrics: Metrics, now: datetime) -> 
     ]
     as_of = min(present) if present else newest_end(depths.values()) or closed
     return Answer(tuple(reports), as_of, joined(errors))
-
-
-async def _spend(environment: Environment, billing: Billing, now: datetime) -> Answer[SpendReport]:
-    """The month to date. A budget that cannot be read is the configured one; an export without a single row is no spend
-    of 0.
-    """
-    today = now.date()
-    since = min(today.replace(day=1), today - timedelta(days=FORECAST_DAYS))
-    costs, budget = await asyncio.gather(
-        billing.daily_costs(since, now), billing.monthly_budget(), return_exceptions=True
-    )
-    if isinstance(costs, BaseException):
-        raise costs
-    rows, newest = costs
-    if newest is None:
-        raise SourceFailure(
-            FailureKind.NOT_FOUND,
-            BIGQUERY,
-            (environment.budget.export_table if environment.budget else None) or "the billing export",
-            f"there is no cost since {since.isoformat()}",
-            remedy="the first rows come hours after the export is set up; check the table's name",
-        )
-    amount = environment.budget.monthly if environment.budget else None
-    currency = environment.budget.currency if environment.budget else "USD"
-    error = None
-    if isinstance(budget, BaseException):
-        error = sentence("Cloud Billing Budgets", budget)
-    elif budget is not None:
-        amount, currency = budget
-    return Answer(spend_report(rows, currency, amount, newest, today), newest, error)
 
 
 async def _changes(audit: AuditLog, now: datetime) -> Answer[tuple[Change, ...]]:
