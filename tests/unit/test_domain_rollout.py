@@ -781,6 +781,16 @@ def test_a_start_is_refused_where_there_is_nothing_clear_to_start_from(live: Ser
     assert isinstance(orders.start(None, live, PLAN, "p", REVISIONS, NOON, ANNA, "go"), Refused)
 
 
+def test_a_digest_of_another_form_is_left_out_and_a_plan_beyond_the_record_is_refused() -> None:
+    odd = (replace(revision(NEW), digest="latest\x1b"), revision(OLD))
+    write = wrote(orders.start(None, service(), PLAN, "p", odd, NOON, ANNA, "go"))
+    assert parse(write.annotations[ANNOTATION]) == write.intent
+    steps = tuple(PlanStep(percent) for percent in (*range(1, 30), 100))
+    refused = orders.start(None, service(), RolloutPlan(steps, 60), "p", REVISIONS, NOON, ANNA, "go")
+    assert isinstance(refused, Refused)
+    assert "cannot be recorded" in refused.reason
+
+
 def test_a_start_is_refused_while_another_is_under_way_or_the_candidate_is_not_ready() -> None:
     live, now = at_phase(*OBSERVING)
     assert isinstance(orders.start(intent_of(live), live, PLAN, "p", REVISIONS, now, ANNA, "go"), Refused)

@@ -257,6 +257,16 @@ def dump(rollout: Rollout) -> str:
     return json.dumps(document, separators=(",", ":"), ensure_ascii=False)
 
 
+def known_digest(digest: str | None) -> str | None:
+    """An image digest as a record can hold it, None for anything of another form."""
+    return digest if digest is not None and _DIGEST.fullmatch(digest) else None
+
+
+def known_revision(name: str | None) -> str | None:
+    """A revision's name as a record can hold it, None for anything of another form."""
+    return name if name is not None and _REVISION.fullmatch(name) else None
+
+
 def plan_id(name: str, steps: Iterable[PlanStep]) -> str:
     """A plan's name with the digest of its steps, so that a changed configuration is a different plan."""
     text = json.dumps([[step.percent, step.dwell_s] for step in steps])

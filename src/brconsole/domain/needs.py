@@ -50,22 +50,26 @@ def needed_gates(state: Rollout, service: Service, evidence: Evidence, now: date
 
 
 def dwell_gate(state: Rollout, now: datetime) -> tuple[Gate, ...]:
+    """The dwell of the present step as a gate; none before there is traffic, and none after an end."""
     if state.standing in BEFORE_TRAFFIC or state.standing is Phase.PROMOTED or not state.forward:
         return ()
     return (gate.dwell(state.step_started, state.steps[state.step].dwell_s, state.holds, now),)
 
 
 def step_ends(state: Rollout) -> datetime:
+    """When the step has been observed for long enough, extensions included."""
     if state.standing in BEFORE_TRAFFIC:
         return state.step_started
     return gate.dwell_ends(state.step_started, state.steps[state.step].dwell_s, state.holds)
 
 
 def against(state: Rollout, service: Service, evidence: Evidence, now: datetime) -> tuple[str, ...]:
+    """What stands against the next step, dwell included."""
     return gate.blocked_by((*needed_gates(state, service, evidence, now), *dwell_gate(state, now)))
 
 
 def drifted(state: Rollout, service: Service) -> Refused | None:
+    """The refusal that a change by another hand brings, None where traffic is as the rollout wants it."""
     desired = service.desired_split()
     if not traffic.differs(desired, state.split) and not carries_latest(service):
         return None

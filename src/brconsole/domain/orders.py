@@ -24,6 +24,10 @@ from brconsole.domain.intent import (
     Phase,
     Rollout,
     Unreadable,
+    dump,
+    known_digest,
+    known_revision,
+    parse,
     plan_id,
     rollout_id,
     to_second,
@@ -87,7 +91,7 @@ def start(
     if name not in known or known[name].ready is False:
         return Refused(f"{clean(name, 63)} {'is not ready' if name in known else 'does not exist'}")
     failed = state.failed if isinstance(state, Rollout) else ()
-    before = state.failed_before(name, known[name].digest) if isinstance(state, Rollout) else None
+    before = state.failed_before(name, known_digest(known[name].digest)) if isinstance(state, Rollout) else None
     if before is not None and not retry:
         same = "" if before.revision == name else f" with the image of {before.revision}"
         return Refused(f"{name}{same} was rolled back before: --retry releases it all the same")
@@ -103,14 +107,17 @@ def start(
         canary=name,
         step_started=to_second(now),
         deadline=to_second(now + timedelta(seconds=plan.deadline_s)),
-        digest=known[name].digest,
+        digest=known_digest(known[name].digest),
         manual=manual,
-        latest=service.latest_created,
+        latest=known_revision(service.latest_created),
         step_gen=service.generation,
         driver=driver_of(actor, now),
         reason=reason_of(reason),
         failed=tuple(entry for entry in failed if entry != before),
     )
+    unreadable = parse(dump(intent))
+    if isinstance(unreadable, Unreadable):
+        return Refused(f"this rollout cannot be recorded: {unreadable.reason}")
     return written(Transition.PREPARE, state, service, intent)
 
 
@@ -242,7 +249,7 @@ def adopt(
         held=standing,
         digest=record.digest if record is not None else None,
         manual=True,
-        latest=service.latest_created,
+        latest=known_revision(service.latest_created),
         step_gen=service.generation,
         driver=driver_of(actor, now),
         reason=reason_of(reason),

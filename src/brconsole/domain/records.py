@@ -24,6 +24,8 @@ from brconsole.domain.intent import (
     Phase,
     Rollout,
     dump,
+    known_digest,
+    known_revision,
     plan_id,
     rollout_id,
     to_second,
@@ -60,7 +62,8 @@ def roll_back(
         return Nothing(f"already done: {target.revision} gets 100 %")
     undone = _undone(record, service, target.revision)
     digests = {revision.name: revision.digest for revision in revisions or ()}
-    digest = digests.get(undone) or (record.digest if record is not None and record.canary == undone else None)
+    recorded = record.digest if record is not None and record.canary == undone else None
+    digest = known_digest(digests.get(undone)) or recorded
     known = record.failed if record is not None else ()
     if failed and undone != UNKNOWN_REVISION and FailedCandidate(undone, digest) not in known:
         known = (*known, FailedCandidate(undone, digest))[-MOST_FAILED:]
@@ -79,7 +82,7 @@ def roll_back(
         step_started=moment,
         deadline=record.deadline if record is not None and same else moment,
         digest=digest,
-        latest=service.latest_created,
+        latest=known_revision(service.latest_created),
         step_gen=service.generation,
         driver=driver_of(actor, now),
         sentinel=record.sentinel if record is not None and same else None,
@@ -91,6 +94,7 @@ def roll_back(
 
 
 def advanced(state: Rollout, service: Service, now: datetime, actor: Actor, reason: str) -> Write:
+    """The write to the next step: the first share, a larger one, or everything."""
     step = 0 if state.standing in BEFORE_TRAFFIC else state.step + 1
     last = state.steps[step].percent == 100
     intent = moved(
@@ -109,10 +113,12 @@ def advanced(state: Rollout, service: Service, now: datetime, actor: Actor, reas
 
 
 def held(state: Rollout, reason: str, now: datetime, actor: Actor, service: Service) -> Rollout:
+    """The record of a hold, which keeps the share and remembers what it interrupts."""
     return moved(state, service, now, actor, reason, phase=Phase.HOLDING, held=state.standing)
 
 
 def moved(state: Rollout, service: Service, now: datetime, actor: Actor, reason: str, **changes: Any) -> Rollout:
+    """The next record: one number on, with who, why and when, and whatever else changes."""
     return replace(
         state,
         seq=state.seq + 1,
@@ -124,6 +130,7 @@ def moved(state: Rollout, service: Service, now: datetime, actor: Actor, reason:
 
 
 def written(transition: Transition, state: Intent, service: Service, intent: Rollout) -> Write:
+    """The write of a record: its split and tags with everybody else's tags and annotations kept."""
     ours = frozenset(intent.tags) if not isinstance(state, Rollout) else OUR_TAGS
     if intent.phase is Phase.RELEASED:
         ours = frozenset()
@@ -159,7 +166,7 @@ def settled_record(state: Intent, service: Service, now: datetime, actor: Actor,
         canary=unwanted or UNKNOWN_REVISION,
         step_started=moment,
         deadline=moment,
-        latest=service.latest_created,
+        latest=known_revision(service.latest_created),
         step_gen=service.generation,
         driver=driver_of(actor, now),
         reason=reason_of(reason),
@@ -181,18 +188,22 @@ def with_soak(steps: tuple[PlanStep, ...]) -> tuple[PlanStep, ...]:
 
 
 def next_percent(state: Rollout) -> int:
+    """The share after the next promotion."""
     return state.steps[0 if state.standing in BEFORE_TRAFFIC else min(state.step + 1, len(state.steps) - 1)].percent
 
 
 def seq_of(state: Intent) -> int:
+    """The sequence number that a record goes on from."""
     return state.seq if isinstance(state, Rollout) else 0
 
 
 def driver_of(actor: Actor, now: datetime) -> Driver:
+    """Who made a transition, with the lease that it takes."""
     return Driver(clean(actor.who, LONGEST_NAME), to_second(now) + LEASE, actor.headless)
 
 
 def reason_of(text: str) -> str:
+    """A reason as the record can hold it."""
     return clean(text, LONGEST_REASON)
 
 
