@@ -138,7 +138,7 @@ def compose(
     if by_requests:
         parts += [requests, *long_windows.values()]
     reports = tuple(
-        report(facts.objective, facts.budget_remaining_ratio, _windows(facts, requests, long_windows), now)
+        report(facts.objective, facts.budget_remaining_ratio, events_by_window(facts, requests, long_windows), now)
         for facts in objectives.value
     )
     return Reading(
@@ -149,11 +149,12 @@ def compose(
     )
 
 
-def _windows(
+def events_by_window(
     facts: ObjectiveFacts,
     requests: Reading[Mapping[RevisionKey, RequestSeries]],
     long_windows: Mapping[BurnWindow, Reading[Mapping[str, Events]]],
 ) -> Mapping[BurnWindow, Events | None]:
+    """An objective's good and bad events by window, None where a window was not read."""
     if facts.events is not None:
         return facts.events
     service = facts.objective.service

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from brconsole.domain.alert import Condition, Policy
 from brconsole.domain.fleet import ApiUse, RequestSeries, RevisionKey
+from brconsole.domain.gates import Attestation, Sentinel
 from brconsole.domain.series import Series
 from brconsole.domain.service import Change, Revision, Service
 from brconsole.domain.slo import Objective
@@ -227,6 +228,20 @@ class LiveService:
     """The Date of the answer (DESIGN §8.6), not the console's clock."""
 
 
+class MigrationProofs(Protocol):
+    """What proves that the migration of a release ran (filled by the migrations work)."""
+
+    async def sentinel(self, service: Service, candidate: Revision) -> Sentinel | None:
+        """The proof for a candidate, None where its release has no migration."""
+
+
+class Attestations(Protocol):
+    """Whether images are attested."""
+
+    async def attestation(self, revision: Revision) -> Attestation:
+        """What is known of a revision's image digest."""
+
+
 class TrafficWriter(Protocol):
     """The only writing port of Cloud Run. Nothing but the gateway calls its writing methods."""
 
@@ -296,3 +311,5 @@ class Cloud:
     writer: TrafficWriter | None = None
     audit_writer: AuditWriter | None = None
     beacon: Beacon | None = None
+    migration_proofs: MigrationProofs | None = None
+    attestations: Attestations | None = None
