@@ -145,7 +145,7 @@ async def test_the_page_of_a_service_is_watched_while_it_is_open() -> None:
         watching = console.feeds["prod"].watching  # type: ignore[attr-defined]
         assert watching[-1] == "api"
         await stand.press("right_square_bracket")
-        assert watching[-1] == "frontend"
+        assert watching[-1] == "worker-extract"
         await stand.press("escape")
         assert watching[-1] is None
 
@@ -193,11 +193,11 @@ async def test_copying_takes_the_captured_name_and_says_so() -> None:
     async with standing(samples.console(samples.canary())) as stand:
         await stand.until_shown("Services · 5")
         await stand.press("j", "c")
-        assert stand.app.clipboard == "frontend"
+        assert stand.app.clipboard == "worker-extract"
         await stand.press("y")
         assert (
             stand.app.clipboard
-            == "gcloud run services describe frontend --project bytereview-prod --region us-central1"
+            == "gcloud run services describe worker-extract --project bytereview-prod --region us-central1"
         )
         assert any("copied: gcloud" in message for message in stand.messages())
 

@@ -287,3 +287,29 @@ def test_the_layout_never_overlaps_and_leaves_no_hole() -> None:
             assert box.width >= 20
             assert box.x + box.width <= width
             assert box.y + box.height <= height
+
+
+async def test_an_alert_about_to_fire_is_said_where_all_else_is_well() -> None:
+    from dataclasses import replace
+
+    from brconsole.domain.alert import AlertReport, AlertState
+    from brconsole.domain.freshness import Reading
+
+    pending = AlertReport("queue depth", AlertState.PENDING, samples.NOW, 10_400, 10_000, "warning", "extract")
+    fleet = replace(samples.healthy(), alerts=Reading((pending,), samples.MINUTE))
+    async with standing(samples.console(fleet), (120, 40)) as stand:
+        await stand.until_shown("✔ healthy")
+        assert "◔ pending: queue depth extract" in stand.lines()[1]
+        assert "⚠ worker-extract" in stand.text()
+
+
+async def test_a_console_without_environments_says_so() -> None:
+    from brconsole.tui.app import BrconsoleApp
+    from brconsole.tui.console import Console
+
+    app = BrconsoleApp(Console((), {}, None, "mono", (), {}, False, "read-only"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("j", "enter", "1", "question_mark", "escape")
+        board = app._host().board
+        assert board is not None
+        assert "No environment is configured." in board.render_line(2).text

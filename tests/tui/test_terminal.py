@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from time import monotonic
@@ -55,3 +56,11 @@ def test_a_terminal_that_closes_ends_the_console_quietly(terminal: pexpect.spawn
     terminal.wait()
     assert not terminal.isalive()
     assert terminal.exitstatus == 129 or terminal.signalstatus == 1
+
+
+def test_a_polite_end_gives_the_terminal_back(terminal: pexpect.spawn[str]) -> None:
+    terminal.kill(signal.SIGTERM)
+    terminal.expect("left")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -96,8 +97,16 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         for name, feed in self.settings.feeds.items():
             self._unsubscribe.append(feed.subscribe(self._observer(name)))
         self.call_after_refresh(self._begin)
-        with suppress(ValueError, RuntimeError, AttributeError):  # not the main thread, or no such signal here
+        if not self.is_headless:
+            self._obey_signals()
+
+    def _obey_signals(self) -> None:
+        """A closed terminal ends everything at once; a polite end gives the terminal back first."""
+        with suppress(
+            ValueError, RuntimeError, AttributeError, NotImplementedError
+        ):  # no such signal, not the main thread
             signal.signal(signal.SIGHUP, self._hang_up)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
 
     def _begin(self) -> None:
         self._follow(self._current)

@@ -171,7 +171,12 @@ def _reasons(model: FleetModel, pen: Pen, width: int) -> Line:
     if report.health is Health.HEALTHY:
         connection = model.connection()
         if not model.unjudged:
-            pen.put("nothing fires, desired and serving traffic agree", "dim")
+            pending = model.pending_alerts
+            if pending:
+                names = ", ".join(shown(f"{alert.policy} {alert.subject}".strip(), 60) for alert in pending)
+                pen.put("nothing fires; ", "dim").put(f"{glyphs.PENDING} pending: ", "warn").put(names, "text")
+            else:
+                pen.put("nothing fires, desired and serving traffic agree", "dim")
         elif connection.causes:
             pen.put(f"nothing known to be wrong, but not all is known: {connection.causes[0]}", "warn")
         else:

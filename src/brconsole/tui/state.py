@@ -270,6 +270,11 @@ class FleetModel:
         return HEALTH_RANK[Health.UNKNOWN] if health is Health.HEALTHY and self.unjudged else HEALTH_RANK[health]
 
     @property
+    def pending_alerts(self) -> tuple[AlertReport, ...]:
+        """Alerts that are over their threshold, but not yet for long enough to fire."""
+        return tuple(alert for alert in self.fleet.alerts.value or () if alert.state is AlertState.PENDING)
+
+    @property
     def worries(self) -> int:
         """What may become worse: alerts about to fire, queues over their limit, services that are not well."""
         pending = sum(alert.state is not AlertState.OK for alert in self.fleet.alerts.value or ())
@@ -425,7 +430,8 @@ def _judge_service(model: FleetModel, service: Service) -> tuple[Level, tuple[st
         notes.append((Level.WARN, f"latest revision not ready: {shown(service.reason or 'no reason given', 120)}"))
     if service.drift:
         notes.append((Level.WARN, "serving differs from desired"))
-    for alert in model.alerts_by_subject.get(service.name, ()):
+    subjects = {service.name, service.name.removeprefix("worker-")} if service.is_worker else {service.name}
+    for alert in (alert for subject in sorted(subjects) for alert in model.alerts_by_subject.get(subject, ())):
         if alert.state is AlertState.FIRING:
             notes.append(
                 (Level.BAD if alert.severity == "critical" else Level.WARN, f"alert {shown(alert.policy, 80)}")

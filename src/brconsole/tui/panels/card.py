@@ -81,6 +81,9 @@ def _flat(model: FleetModel, width: int, height: int) -> list[Line]:
 def _head(model: FleetModel, width: int) -> Line:
     sign, word, role = model.health_sign()
     pen = Pen().put(f"{sign} {word}", f"{role} bold")
+    pending = model.pending_alerts
+    if not model.health.reasons and pending:
+        pen.put(f"  {glyphs.PENDING} {shown(pending[0].policy, 60)} pending", "warn")
     if model.health.reasons:
         more = len(model.health.reasons) - 1
         tail = f"  and {more} more" if more else ""

@@ -57,6 +57,8 @@ class WallScreen(BoardScreen):
         return [*top, *self._cards(models, width, height - len(top), len(top))]
 
     def _cards(self, models: Sequence[FleetModel], width: int, height: int, above: int) -> list[Line]:
+        if not models:
+            return [(("  No environment is configured.", "dim"),)]
         columns = max(1, min(len(models), width // CARD_WIDTH))
         rows = -(-len(models) // columns)
         if columns > 1 and height // rows < COLUMN_HEIGHT:
