@@ -61,6 +61,11 @@ def take(remaining: Sequence[int], total: int, n: int, offset: float) -> list[in
     return counts
 
 
+def take_at_most(within: int, total: int, n: int, offset: float) -> int:
+    """How many of `take(remaining, total, n, offset)` fall into its first buckets, which hold `within`."""
+    return (n * within + int(offset * total)) // total
+
+
 def add(parts: Iterable[Sequence[int]]) -> tuple[int, ...]:
     """Bucket by bucket."""
     return tuple(map(sum, zip(_NOTHING, *parts, strict=True)))

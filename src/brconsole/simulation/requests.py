@@ -85,6 +85,8 @@ class HourBlock:
         self._minute_counts: list[list[int]] = []
         self._totals: Mapping[Key, int] | None = None
         self._histogram_totals: Mapping[Key, Buckets] | None = None
+        self._within: dict[int, tuple[tuple[int, int], ...]] = {}
+        self._failed: tuple[tuple[int, int], ...] | None = None
         self.keeps_detail = False
 
     def _law(self, revision: str, stratum: Stratum) -> Sequence[float]:
@@ -273,8 +275,54 @@ class HourBlock:
         if self._planned_minutes == 60:
             good = sum(law.at_most(drawn.requests, drawn.cdf, drawn.offset, bound) for drawn in self._plan)
             return good, sum(drawn.requests for drawn in self._plan)
-        buckets = self.histogram_totals().values()
-        return sum(sum(each[: bound + 1]) for each in buckets), sum(sum(each) for each in buckets)
+        minutes = self.within_by_minute(bound)
+        return sum(good for good, _ in minutes), sum(every for _, every in minutes)
+
+    def within_by_minute(self, bound: int) -> Sequence[tuple[int, int]]:
+        """Requests of each of the 60 minutes at or below BOUNDS[bound], and all of them.
+
+        The same as summing the histograms, without dealing every bucket; two numbers a minute are kept for as long as
+        the hour is.
+        """
+        found = self._within.get(bound)
+        if found is None:
+            self._work_out()
+            good, every = [0] * 60, [0] * 60
+            for drawn, minutes in zip(self._plan, self._minute_counts, strict=True):
+                self._deal_within(drawn, minutes, bound, good)
+                for minute in range(self._planned_minutes):
+                    every[minute] += minutes[minute]
+            for minute, live in self._live.items():
+                for _, count, cdf, offset in live:
+                    good[minute] += law.at_most(count, cdf, offset, bound)
+                    every[minute] += count
+            found = self._within[bound] = tuple(zip(good, every, strict=True))
+            self._let_go()
+        return found
+
+    def _deal_within(self, drawn: _Drawn, minutes: Sequence[int], bound: int, good: list[int]) -> None:
+        """What `_deal` gives each minute of the buckets up to a bound: dealing is cumulative, so two sums will do."""
+        left = law.at_most(drawn.requests, drawn.cdf, drawn.offset, bound)
+        total = drawn.requests
+        offsets = uniforms(self._source.key("deal", drawn.revision, drawn.ordinal), self._hour, self._planned_minutes)
+        for minute in range(self._planned_minutes):
+            if n := minutes[minute]:
+                dealt = law.take_at_most(left, total, n, offsets[minute])
+                good[minute] += dealt
+                left -= dealt
+                total -= n
+
+    def failed_by_minute(self) -> Sequence[tuple[int, int]]:
+        """Requests of each of the 60 minutes that were answered with 5xx, and all of them."""
+        if self._failed is None:
+            failed, every = [0] * 60, [0] * 60
+            for (_, code), minutes in self._work_out().items():
+                for minute, count in enumerate(minutes):
+                    every[minute] += count
+                    failed[minute] += count if code >= 500 else 0
+            self._failed = tuple(zip(failed, every, strict=True))
+            self._let_go()
+        return self._failed
 
     def _let_go(self) -> None:
         if not self.keeps_detail:

@@ -46,13 +46,11 @@ def counts(
     slo: Slo, source: RequestSource, start: float, end: float, step_s: int
 ) -> tuple[tuple[float, int, int], ...]:
     """(interval end, good, bad) for the ends in (start, end] that are multiples of the step."""
-    found = []
-    moment = (math.floor(start / step_s) + 1) * step_s
-    while moment <= end:
-        good, bad = _hour(slo, source, moment // HOUR - 1) if step_s == HOUR else _minute(slo, source, moment // 60 - 1)
-        found.append((float(moment), good, bad))
-        moment += step_s
-    return tuple(found)
+    first = (math.floor(start / step_s) + 1) * step_s
+    read = _hour if step_s == HOUR else _minute
+    return tuple(
+        (float(moment), *read(slo, source, moment // step_s - 1)) for moment in range(first, math.floor(end) + 1, step_s)
+    )
 
 
 def _hour(slo: Slo, source: RequestSource, hour: int) -> tuple[int, int]:
@@ -66,21 +64,9 @@ def _hour(slo: Slo, source: RequestSource, hour: int) -> tuple[int, int]:
 
 
 def _minute(slo: Slo, source: RequestSource, minute: int) -> tuple[int, int]:
-    block = source.block(minute // 60)
-    within = minute % 60
+    block = source.block(minute // 60, detailed=False)
     if slo.threshold_ms is not None:
-        bound = BOUNDS.index(slo.threshold_ms)
-        good = bad = 0
-        for minutes in block.histograms().values():
-            buckets = minutes[within]
-            if buckets is not None:
-                good += sum(buckets[: bound + 1])
-                bad += sum(buckets[bound + 1 :])
-        return good, bad
-    good = bad = 0
-    for (_, code), counted in block.counts().items():
-        if code >= 500:
-            bad += counted[within]
-        else:
-            good += counted[within]
-    return good, bad
+        good, total = block.within_by_minute(BOUNDS.index(slo.threshold_ms))[minute % 60]
+        return good, total - good
+    bad, total = block.failed_by_minute()[minute % 60]
+    return total - bad, bad
