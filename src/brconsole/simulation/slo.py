@@ -48,9 +48,8 @@ def counts(
     """(interval end, good, bad) for the ends in (start, end] that are multiples of the step."""
     first = (math.floor(start / step_s) + 1) * step_s
     read = _hour if step_s == HOUR else _minute
-    return tuple(
-        (float(moment), *read(slo, source, moment // step_s - 1)) for moment in range(first, math.floor(end) + 1, step_s)
-    )
+    ends = range(first, math.floor(end) + 1, step_s)
+    return tuple((float(moment), *read(slo, source, moment // step_s - 1)) for moment in ends)
 
 
 def _hour(slo: Slo, source: RequestSource, hour: int) -> tuple[int, int]:
