@@ -97,3 +97,5 @@ class Change:
     who: str
     what: str
     """A sentence such as `00042-def 0 → 5 %`."""
+    split: Mapping[str, int] | None = field(default=None, compare=False)
+    """Percent by revision that was asked for, None where the entry does not tell."""

@@ -139,7 +139,7 @@ def _changes(writes: Sequence[_Write]) -> list[Change]:
     changes: list[Change] = []
     for write in sorted(writes, key=lambda one: one.at):
         before = write.before if write.before is not None else left.get(write.service)
-        changes.append(Change(write.at, write.service, write.who, _what(write, before)))
+        changes.append(Change(write.at, write.service, write.who, _what(write, before), write.after))
         if write.after is not None:
             left[write.service] = write.after
     return changes[::-1]
