@@ -26,10 +26,17 @@ _MODIFIER = "serving.knative.dev/lastModifier"
 _MIN_SCALE = "autoscaling.knative.dev/minScale"
 _MAX_SCALE = "autoscaling.knative.dev/maxScale"
 _AFFINITY = "run.googleapis.com/sessionAffinity"
-_CLIENT_NOTES = frozenset(
-    {"run.googleapis.com/client-name", "run.googleapis.com/client-version", "run.googleapis.com/operation-id"}
+_UNUSED = frozenset(
+    {
+        _MODIFIER,
+        "run.googleapis.com/client-name",
+        "run.googleapis.com/client-version",
+        "run.googleapis.com/operation-id",
+    }
 )
-"""What clients write about themselves; Google keeps it, the simulation has no use for it."""
+"""What the server writes anew with each change, and what clients write about themselves: Google keeps the latter, the
+simulation has no use for it.
+"""
 
 _TIMEOUT_S = 300
 _LIMITS = {"cpu": "1000m", "memory": "512Mi"}
@@ -244,10 +251,9 @@ def _own(given: Mapping[str, str], present: Mapping[str, str], path: str) -> dic
         prefix, slash, _ = key.partition("/")
         if not slash or not any(prefix == one or prefix.endswith(f".{one}") for one in REJECTED_PREFIXES):
             own[key] = value
-        elif key in (_CREATOR, _MODIFIER) and present.get(key) != value:
-            # Knative: who made and last changed an object is the server's to say.
+        elif key == _CREATOR and present.get(key) != value:
             raise invalid_argument(f"annotation value is immutable: {path}.{key}", path)
-        elif key not in _CLIENT_NOTES and present.get(key) != value:
+        elif key not in _UNUSED and present.get(key) != value:
             raise unimplemented(f"{path}[{key}]: this value is not part of the embedded Google Cloud.")
     return own
 
@@ -276,7 +282,7 @@ def template_from(document: Mapping[str, Any]) -> tuple[Template, str]:
     )
     rendered = template_document(template)
     wanted = {
-        "metadata": {"annotations": {key: value for key, value in annotations.items() if key not in _CLIENT_NOTES}},
+        "metadata": {"annotations": {key: value for key, value in annotations.items() if key not in _UNUSED}},
         "spec": spec,
     }
     for where in _differences(wanted, rendered, path):
