@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from brconsole.domain.environment import Environment
     from brconsole.operations.ports import Clock, Cloud
 
@@ -21,12 +23,14 @@ class ConnectionOptions:
     """How the Google APIs are reached.
 
     `endpoint` is the HOST:PORT of a plain server on loopback, None for Google itself; `http_endpoint` its HTTP side, by
-    default the port after. `deadline_s` holds for a call with its retries and pages, in real seconds.
+    default the port after. `deadline_s` holds for a call with its retries and pages, in real seconds. `state_folder`
+    holds what was proved of the write path, by default in the user's own state.
     """
 
     endpoint: str | None = None
     http_endpoint: str | None = None
     deadline_s: float = 8.0
+    state_folder: Path | None = None
 
 
 def preload() -> None:
@@ -43,10 +47,12 @@ async def open_cloud(environment: Environment, options: ConnectionOptions) -> As
     Nothing is asked yet: the clock is read by `synchronise`, credentials are looked for at the first call. Raises
     EndpointError for an address that may not be used.
     """
+    from brconsole.config import locations
     from brconsole.gcp import composition
 
+    state = options.state_folder or locations.state_folder()
     connection, clock = composition.connect(environment, options.endpoint, options.http_endpoint, options.deadline_s)
     try:
-        yield composition.ports(environment, connection, clock, options.deadline_s), clock
+        yield composition.ports(environment, connection, clock, options.deadline_s, state), clock
     finally:
         await connection.close()

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from google.cloud import monitoring_v3
 from google.cloud.monitoring_v3.services.metric_service.transports.grpc import MetricServiceGrpcTransport
+from google.protobuf import empty_pb2
 
 from brconsole.emulator import quota
 from brconsole.emulator.alignment import (
@@ -43,6 +44,7 @@ from brconsole.emulator.time_series_filter import (
     UnknownMetricError,
     compile_series_filter,
 )
+from brconsole.emulator.written_series import MOST_SERIES, RefusedSeriesError
 from brconsole.simulation.model import Histogram, Project, RawSeries, Slo
 
 MAX_POINTS = 100_000
@@ -62,6 +64,7 @@ class MonitoringMetrics(GrpcApi):
     TRANSPORT = MetricServiceGrpcTransport
     RULES: ClassVar[Mapping[str, Rule]] = {
         "ListTimeSeries": Rule("monitoring.timeSeries.list", quota.MONITORING_READ),
+        "CreateTimeSeries": Rule("monitoring.timeSeries.create", quota.MONITORING_DEFAULT),
         "ListMetricDescriptors": Rule("monitoring.metricDescriptors.list", quota.MONITORING_DEFAULT),
         "GetMetricDescriptor": Rule("monitoring.metricDescriptors.get", quota.MONITORING_DEFAULT),
         "ListMonitoredResourceDescriptors": Rule(
@@ -80,6 +83,33 @@ class MonitoringMetrics(GrpcApi):
         project = self._project(request.name)
         query = _Query(request, project, self._source, call.now)
         return await asyncio.get_running_loop().run_in_executor(self._worker, query.answer)
+
+    async def CreateTimeSeries(self, request: monitoring_v3.CreateTimeSeriesRequest, call: Call) -> Any:  # noqa: N802
+        """Stores points of user-defined metrics. Those that are right are kept, also where others are refused."""
+        project = self._project(request.name)
+        raw = monitoring_v3.CreateTimeSeriesRequest.pb(request)
+        if not 0 < len(raw.time_series) <= MOST_SERIES:
+            raise invalid_argument(
+                f"Field timeSeries had an invalid value: 1 to {MOST_SERIES} time series may be written a request, "
+                f"got {len(raw.time_series)}.",
+                "time_series",
+            )
+
+        def store() -> list[str]:
+            refused = []
+            for index, series in enumerate(raw.time_series):
+                try:
+                    self._source.write(project, series, call.now)
+                except RefusedSeriesError as error:
+                    refused.append(f"timeSeries[{index}]: {error}")
+            return refused
+
+        # By the reader's own thread, so that no query sees half of it.
+        if refused := await asyncio.get_running_loop().run_in_executor(self._worker, store):
+            raise invalid_argument(
+                f"One or more TimeSeries could not be written: {'; '.join(refused)[:2000]}", "time_series"
+            )
+        return empty_pb2.Empty()
 
     async def ListMetricDescriptors(  # noqa: N802
         self, request: monitoring_v3.ListMetricDescriptorsRequest, call: Call

@@ -10,11 +10,12 @@ import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from brconsole.emulator.alignment import Aggregation, Kind, ValueType, first_period_start
 from brconsole.emulator.quota import Quotas
 from brconsole.emulator.slo_accounting import CountIndex, SloSelector, reach_s, select
+from brconsole.emulator.written_series import WrittenSeries, WrittenType
 from brconsole.simulation.model import Project, RawSeries, Slo
 from brconsole.simulation.world import World
 
@@ -62,7 +63,8 @@ class SeriesSource:
     def __init__(self, world: World, quotas: Quotas) -> None:
         self._world = world
         self._quotas = quotas
-        self.types: Mapping[str, MetricType] = {
+        self._written = WrittenSeries()
+        self.types: dict[str, MetricType] = {
             **{metric: _metric_type(*description) for metric, description in world.metric_types().items()},
             QUOTA_LIMIT: MetricType("GAUGE", "INT64", "consumer_quota"),
         }
@@ -90,7 +92,18 @@ class SeriesSource:
                 )
                 known = merged.get(key)
                 merged[key] = replace(known, points=known.points + series.points) if known else series
-        return list(merged.values())
+        return [*merged.values(), *self._written.read(project.id, metric, low, high)]
+
+    def write(self, project: Project, message: Any, now: float) -> None:
+        """Store the point of a TimeSeries message; the first of a metric makes its descriptor. Raises
+        RefusedSeriesError.
+        """
+        metric = message.metric.type
+        described = self.types.get(metric)
+        known = WrittenType(described.kind, described.value_type, described.resource_type) if described else None
+        found = self._written.write(project, message, known, now)
+        if described is None:
+            self.types[metric] = MetricType(found.kind, found.value_type, found.resource_type)
 
     def _parts(
         self, metric: str, aggregation: Aggregation, low: float, high: float

@@ -34,8 +34,22 @@ RUN = Api(
     30,
 )
 # Google's pages give no number for Monitoring, Budgets, Resource Manager and BigQuery: these are careful guesses.
-MONITORING = Api("Cloud Monitoring", "monitoring.googleapis.com", "monitoring.googleapis.com/time_series_queries", 1200)
-LOGGING = Api("Cloud Logging", "logging.googleapis.com", "logging.googleapis.com/read_requests", 60)  # §7, not raisable
+MONITORING = Api(
+    "Cloud Monitoring",
+    "monitoring.googleapis.com",
+    "monitoring.googleapis.com/time_series_queries",
+    1200,
+    "monitoring.googleapis.com/ingestion_requests",
+    1200,
+)
+LOGGING = Api(
+    "Cloud Logging",
+    "logging.googleapis.com",
+    "logging.googleapis.com/read_requests",
+    60,  # §7, not raisable
+    "logging.googleapis.com/write_requests",
+    1200,
+)
 BUDGETS = Api(
     "Cloud Billing Budgets", "billingbudgets.googleapis.com", "billingbudgets.googleapis.com/default_requests", 300
 )
@@ -46,16 +60,18 @@ PROJECTS = Api(
     300,
 )
 LOGIN = Api("Google login", "accounts.google.com", "", 0)  # never called by the console itself: google.auth does
+IAM = Api("IAM", "iam.googleapis.com", "iam.googleapis.com/read_requests", 600)
 BIGQUERY = Api("BigQuery", "bigquery.googleapis.com", "bigquery.googleapis.com/quota/query/count", 100)
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method of an API and the permission it asks for ("" where it asks for none)."""
+    """A method of an API and the permission it asks for ("" where it asks for none); `rest` is how it is reached."""
 
     api: Api
     name: str
     permission: str = ""
+    rest: bool = False
 
 
 LIST_SERVICES = Method(RUN, "ListServices", "run.services.list")
@@ -70,7 +86,17 @@ LIST_BUDGETS = Method(BUDGETS, "ListBudgets", "billing.budgets.list")
 GET_PROJECT = Method(PROJECTS, "GetProject", "resourcemanager.projects.get")
 TEST_PROJECT_PERMISSIONS = Method(PROJECTS, "TestIamPermissions")
 FIND_CREDENTIALS = Method(LOGIN, "Application Default Credentials")
-QUERY = Method(BIGQUERY, "jobs.query", "bigquery.jobs.create")
+QUERY = Method(BIGQUERY, "jobs.query", "bigquery.jobs.create", rest=True)
+GET_SERVICE = Method(RUN, "GetService", "run.services.get")
+UPDATE_SERVICE = Method(RUN, "UpdateService", "run.services.update")
+GET_SERVICE_V1 = Method(RUN, "namespaces.services.get", "run.services.get", rest=True)
+REPLACE_SERVICE_V1 = Method(RUN, "namespaces.services.replaceService", "run.services.update", rest=True)
+TEST_ACCOUNT_PERMISSIONS = Method(IAM, "serviceAccounts.testIamPermissions", rest=True)
+WRITE_LOG_ENTRIES = Method(LOGGING, "WriteLogEntries", "logging.logEntries.create")
+CREATE_TIME_SERIES = Method(MONITORING, "CreateTimeSeries", "monitoring.timeSeries.create")
+
+ACT_AS = "iam.serviceAccounts.actAs"
+"""Every write of traffic needs it on the service's runtime account (§4)."""
 
 ROLES: Mapping[str, str] = {
     "run.services.list": "roles/run.viewer",
@@ -78,6 +104,10 @@ ROLES: Mapping[str, str] = {
     "run.revisions.list": "roles/run.viewer",
     "run.revisions.get": "roles/run.viewer",
     "run.services.update": "roles/run.developer",
+    ACT_AS: "roles/iam.serviceAccountUser",
+    "artifactregistry.repositories.downloadArtifacts": "roles/artifactregistry.reader",
+    "monitoring.timeSeries.create": "roles/monitoring.metricWriter",
+    "logging.logEntries.create": "roles/logging.logWriter",
     "monitoring.timeSeries.list": "roles/monitoring.viewer",
     "monitoring.alertPolicies.list": "roles/monitoring.viewer",
     "monitoring.services.list": "roles/monitoring.viewer",

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from brconsole.domain.spend import DailyCost
 from brconsole.domain.text import clean
 from brconsole.gcp import errors
-from brconsole.gcp.apis import QUERY
+from brconsole.gcp.apis import BIGQUERY, QUERY
 from brconsole.gcp.caller import Call, Caller
 from brconsole.operations.ports import FailureKind, SourceFailure
 
@@ -27,7 +27,6 @@ MAXIMUM_BYTES_BILLED = 1_000_000_000
 """$0.006 at on-demand prices: a month of a standard export is a few megabytes."""
 _ROWS = 10_000
 _WAIT_MS = 2000
-_OK = 200
 
 # Dataset and table names go into the SQL, where no parameter can stand.
 _TABLE = re.compile(
@@ -105,21 +104,8 @@ class BigQuery:
             )
 
     async def _ask(self, call: Call, verb: str, path: str, **content: Any) -> Mapping[str, Any]:
-        import httpx
-
-        client = await call.http()
-        headers = await call.authorization()
-
         async def attempt() -> httpx.Response:
-            try:
-                response = await client.request(verb, path, headers=headers, **content)
-            except (httpx.DecodingError, httpx.TooManyRedirects) as error:
-                raise errors.UnreadableReplyError("it is no HTTP answer") from error
-            except httpx.HTTPError as error:
-                raise ConnectionError(str(error) or type(error).__name__) from error
-            if response.status_code != _OK:
-                raise errors.refusal(response.status_code, response.content, response.headers.get("retry-after"))
-            return response
+            return await call.rest(verb, BIGQUERY.host, path, **content)
 
         answer = json.loads((await call.retry(attempt)()).content)
         if not isinstance(answer, dict):

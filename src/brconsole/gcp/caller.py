@@ -15,7 +15,7 @@ from google.api_core.retry_async import AsyncRetry
 from brconsole.gcp import errors
 from brconsole.gcp.apis import Method
 from brconsole.gcp.connection import Connection
-from brconsole.gcp.quota import Quota
+from brconsole.gcp.quota import Lane, Quota
 
 if TYPE_CHECKING:
     import httpx
@@ -27,6 +27,7 @@ _LONGEST_RETRY_S = 2.0
 """Retries are for a hiccup. They end early enough for the cause, not the deadline, to be what is reported, and the
 poller asks again anyway."""
 
+_OK = 200
 _HTTP_UNAVAILABLE = (502, 503)
 
 T = TypeVar("T")
@@ -84,13 +85,28 @@ class Call:
         await self._caller.quota.acquire(self._method.api, self.left_s)
         self._caller.quota.paged()
 
-    async def http(self) -> httpx.AsyncClient:
-        """The client for REST."""
-        return await self._caller.connection.http()
+    async def rest(self, verb: str, host: str, path: str, **content: Any) -> httpx.Response:
+        """One REST request, sent once, to a path of what Google serves on `host`; `content` is httpx's.
 
-    async def authorization(self) -> dict[str, str]:
-        """The headers that say who asks over REST."""
-        return await self._caller.connection.authorization()
+        Raises ApiRefusalError for an answer that is no success, NotSentError where nothing can have arrived and
+        ConnectionError where that is not known.
+        """
+        import httpx
+
+        client = await self._caller.connection.http()
+        headers = await self._caller.connection.authorization()
+        try:
+            url = self._caller.connection.rest(host) + path
+            response = await client.request(verb, url, headers=headers, **content)
+        except (httpx.DecodingError, httpx.TooManyRedirects) as error:
+            raise errors.UnreadableReplyError("it is no HTTP answer") from error
+        except httpx.ConnectError as error:
+            raise errors.NotSentError(str(error) or type(error).__name__) from error
+        except httpx.HTTPError as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
+        if response.status_code != _OK:
+            raise errors.refusal(response.status_code, response.content, response.headers.get("retry-after"))
+        return response
 
 
 class Caller:
@@ -103,12 +119,15 @@ class Caller:
         self.deadline_s = deadline_s
 
     @asynccontextmanager
-    async def call(self, method: Method, resource: str) -> AsyncIterator[Call]:
-        """The scope of one call. Whatever goes wrong in it, reading the reply included, leaves it as SourceFailure."""
+    async def call(self, method: Method, resource: str, lane: Lane = Lane.READ) -> AsyncIterator[Call]:
+        """The scope of one call. Whatever goes wrong in it, reading the reply included, leaves it as SourceFailure.
+
+        `lane` says whose share of the quota it takes from; no lane waits for another.
+        """
         ends = asyncio.get_running_loop().time() + self.deadline_s
         try:
             async with asyncio.timeout_at(ends):
-                await self.quota.acquire(method.api, self.deadline_s)
+                await self.quota.acquire(method.api, self.deadline_s, lane)
                 self.quota.called(method.api)
                 yield Call(self, method, ends)
         except errors.CAUGHT as error:
@@ -125,9 +144,7 @@ class Caller:
             raise self._failure(error, method, resource) from error
 
     def _failure(self, error: Exception, method: Method, resource: str) -> Exception:
-        situation = errors.Situation(
-            method, resource, self.connection.address(method.api), self.deadline_s, self._project
-        )
+        situation = errors.Situation(method, resource, self.connection.address(method), self.deadline_s, self._project)
         return errors.failure(error, situation)
 
 

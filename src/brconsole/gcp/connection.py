@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import grpc.aio
 
-from brconsole.gcp.apis import BIGQUERY, Api
+from brconsole.gcp.apis import BIGQUERY, Method
 from brconsole.gcp.endpoint import Endpoint
 from brconsole.gcp.http import http_client
 
@@ -51,8 +51,11 @@ class Connection(Protocol):
     async def authorization(self) -> dict[str, str]:
         """The headers that say who asks over REST."""
 
-    def address(self, api: Api) -> str:
-        """Where an API is asked, for a sentence about it."""
+    def rest(self, host: str) -> str:
+        """What goes before the path of a REST API that Google serves on `host`."""
+
+    def address(self, method: Method) -> str:
+        """Where a method is asked, for a sentence about it."""
 
     def addresses(self) -> tuple[str, ...]:
         """Where the console asks, for a person."""
@@ -94,9 +97,13 @@ class PlainConnection:
         """See Connection."""
         return {}
 
-    def address(self, api: Api) -> str:
+    def rest(self, host: str) -> str:
+        """See Connection. One address stands for all hosts."""
+        return ""
+
+    def address(self, method: Method) -> str:
         """See Connection."""
-        return str(self._http_endpoint if api is BIGQUERY else self._endpoint)
+        return str(self._http_endpoint if method.rest else self._endpoint)
 
     def addresses(self) -> tuple[str, ...]:
         """See Connection."""
@@ -150,9 +157,13 @@ class GoogleConnection:
             await asyncio.to_thread(credentials.refresh, Request())
         return {"authorization": f"Bearer {credentials.token}", **_quota_header(credentials)}
 
-    def address(self, api: Api) -> str:
+    def rest(self, host: str) -> str:
         """See Connection."""
-        return api.host
+        return f"https://{host}"
+
+    def address(self, method: Method) -> str:
+        """See Connection."""
+        return method.api.host
 
     def addresses(self) -> tuple[str, ...]:
         """See Connection."""

@@ -29,6 +29,10 @@ class UnreadableReplyError(Exception):
     """A reply that does not parse, or that says something it cannot say. `str()` is what is wrong with it."""
 
 
+class NotSentError(ConnectionError):
+    """There was no connection, so nothing of a request has arrived."""
+
+
 class ApiRefusalError(Exception):
     """An error answer of a REST API: HTTP status, Google's message and the details of its error JSON."""
 

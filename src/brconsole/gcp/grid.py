@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,13 +30,18 @@ class Grid:
     def values(self, message: Any) -> list[float | None]:
         """The points of a TimeSeries message; None where it has none. Points off the window are left out."""
         field = _VALUE_FIELDS.get(message.value_type)
+        values: list[float | None] = [None] * self.length
+        for index, value in self.placed(message):
+            values[index] = float(getattr(value, field)) if field else number(value)
+        return values
+
+    def placed(self, message: Any) -> Iterator[tuple[int, Any]]:
+        """The points' values (TypedValue) with their places on the grid, newest first."""
         length, period_s, end = self.length, self.period_s, self.end.timestamp()
-        values: list[float | None] = [None] * length
         for point in message.points:
             back = round((end - point.interval.end_time.seconds) / period_s)
             if 0 <= back < length:
-                values[length - 1 - back] = float(getattr(point.value, field)) if field else number(point.value)
-        return values
+                yield length - 1 - back, point.value
 
     def series(self, values: Iterable[float | None], labels: Mapping[str, str]) -> Series:
         """Values on this grid as a Series."""

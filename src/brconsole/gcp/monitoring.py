@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from brconsole.domain.alert import Condition, Policy
 from brconsole.domain.environment import Environment, QueueSettings
@@ -43,6 +43,8 @@ _QUEUE = "metric.labels.queue"
 _PAGE = 100_000
 """Points a page, the most there is."""
 _DAY_S = 86_400
+K = TypeVar("K")
+
 _NO_SUCH_METRIC = "Cannot find metric"
 """How Monitoring's NOT_FOUND begins for a metric type without a descriptor; for a project it says otherwise."""
 
@@ -134,21 +136,12 @@ class MetricsReader:
         filter_ = all_of(equals("metric.type", _REQUESTS), *self._in_region)
         messages = await self._read(filter_, window, aggregation, _REQUESTS)
         with self._caller.reading(LIST_TIME_SERIES, f"{self._series.name} {_REQUESTS}"):
-            rows = [(message, window.values(message)) for message in messages]
-            newest = grid.newest_known(values for _, values in rows)
-            empty = grid.with_zeros([None] * window.length, newest)
-            totals: dict[RevisionKey, list[float | None]] = {}
-            errors: dict[RevisionKey, list[float | None]] = {}
-            for message, values in rows:
-                labels = message.resource.labels
+            rows = []
+            for message in messages:
+                labels, values = message.resource.labels, window.values(message)
                 key = RevisionKey(labels["service_name"], labels["revision_name"])
-                _add(totals.setdefault(key, list(empty)), values)
-                if message.metric.labels["response_code_class"] == "5xx":
-                    _add(errors.setdefault(key, list(empty)), values)
-        return {
-            key: RequestSeries(window.series(total, {}), window.series(errors.get(key, empty), {}))
-            for key, total in totals.items()
-        }
+                rows.append((key, values, values if message.metric.labels["response_code_class"] == "5xx" else ()))
+            return request_series(window, rows)
 
     async def latency_p95(self, end: datetime, window_s: int, period_s: int) -> Mapping[str, Series]:
         """See Metrics."""
@@ -283,6 +276,25 @@ class MetricsReader:
         messages = await self._series.read(filter_, window.end, window.window_s, aggregation, resource)
         with self._caller.reading(LIST_TIME_SERIES, f"{self._series.name} {resource}"):
             return [(_subject(grid.labels(message), group_by), window.values(message)) for message in messages]
+
+
+def request_series(
+    window: Grid, rows: Sequence[tuple[K, Sequence[float | None], Sequence[float | None]]]
+) -> dict[K, RequestSeries]:
+    """Requests and, of them, bad ones, added up by key over rows of (key, all, bad).
+
+    An interval without a point is 0 up to the newest point of all rows, unknown after it.
+    """
+    newest = grid.newest_known(list(values) for _, values, _ in rows)
+    empty = grid.with_zeros([None] * window.length, newest)
+    totals: dict[K, list[float | None]] = {}
+    bad_ones: dict[K, list[float | None]] = {}
+    for key, values, bad in rows:
+        _add(totals.setdefault(key, list(empty)), values)
+        _add(bad_ones.setdefault(key, list(empty)), bad)
+    return {
+        key: RequestSeries(window.series(total, {}), window.series(bad_ones[key], {})) for key, total in totals.items()
+    }
 
 
 def _add(total: list[float | None], values: Iterable[float | None]) -> None:

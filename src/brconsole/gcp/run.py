@@ -32,6 +32,7 @@ class CloudRunReader:
     def __init__(self, caller: Caller, project: str, region: str) -> None:
         self._caller = caller
         self._parent = f"projects/{project}/locations/{region}"
+        self._seen: dict[str, Service] = {}
 
     async def services(self) -> tuple[Service, ...]:
         """See CloudRun."""
@@ -40,8 +41,13 @@ class CloudRunReader:
         async with self._caller.call(LIST_SERVICES, self._parent) as call:
             client = await call.client(ServicesAsyncClient)
             pager = await client.list_services({"parent": self._parent, "page_size": _PAGE}, **call.options)
-            services = [_service(message) async for page in call.pages(pager) for message in page.services]
+            services = [service_of(message) async for page in call.pages(pager) for message in page.services]
+        self._seen = {service.name: service for service in services}
         return tuple(sorted(services, key=lambda service: service.name))
+
+    def last_seen(self, service: str) -> Service | None:
+        """A service as the newest list had it; asks nothing."""
+        return self._seen.get(service)
 
     async def revisions(self) -> Mapping[str, tuple[Revision, ...]]:
         """See CloudRun."""
@@ -63,7 +69,8 @@ def _age_order(revision: Revision) -> tuple[float, str]:
     return (-revision.created.timestamp() if revision.created else 0.0, revision.name)
 
 
-def _service(message: Any) -> Service:
+def service_of(message: Any) -> Service:
+    """A service from its raw v2 message."""
     terminal = message.terminal_condition
     ready = None if message.reconciling else _verdict(terminal.state)
     return Service(
