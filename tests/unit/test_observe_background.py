@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import pytest
 from fakes import START, Clock, Ports, Timing, environment
 
-from brconsole.domain.environment import Environment
+from brconsole.domain.environment import BudgetSettings, Environment
 from brconsole.domain.fleet import Fleet
 from brconsole.domain.freshness import SourceState
 from brconsole.operations import timing
@@ -56,11 +56,13 @@ class Eye:
         self._feed = feed
         self._told = threading.Condition()
         self.threads: set[str] = set()
+        self.first: Fleet | None = None
         feed.subscribe(self._observed)
 
     def _observed(self, fleet: Fleet) -> None:
         with self._told:
             self.threads.add(threading.current_thread().name)
+            self.first = self.first or fleet
             self._told.notify_all()
 
     def sees(self, shown: Callable[[Fleet], bool]) -> Fleet:
@@ -80,13 +82,25 @@ def all_live(fleet: Fleet) -> bool:
     return bool(fleet.sources) and {fleet.state(name) for name in fleet.sources} == {SourceState.LIVE}
 
 
-def test_before_the_first_answer_every_expected_source_is_there_and_nothing_is_known(thread: FeedThread) -> None:
+def test_before_it_begins_nothing_is_known(thread: FeedThread) -> None:
     feed: Feed = BackgroundFeed(environment(), Cloudy(), thread)
-    fleet = feed.latest()
-    assert {fleet.state(name) for name in fleet.sources} == {SourceState.NEVER}
-    assert {"services", "slos", "alerts", "spend"} <= set(fleet.sources)
-    assert "spend" not in BackgroundFeed(environment(budget=None), Cloudy(), thread).latest().sources
+    assert feed.latest() == Fleet(environment())
     assert feed.now() is None
+
+
+@pytest.mark.parametrize("budget", [environment().budget, None])
+def test_every_expected_source_is_announced_before_the_cloud_is_opened(
+    thread: FeedThread, budget: BudgetSettings | None
+) -> None:
+    feed = BackgroundFeed(environment(budget=budget), Cloudy(), thread)
+    eye = Eye(feed)
+    feed.start()
+    fleet = eye.sees(lambda fleet: bool(fleet.sources))
+    first = eye.first
+    assert first is not None
+    assert {first.state(name) for name in first.sources} == {SourceState.NEVER}
+    assert {"services", "slos", "alerts"} <= set(fleet.sources)
+    assert ("spend" in first.sources) is (budget is not None)
 
 
 def test_an_environment_is_opened_and_observed_on_the_feeds_thread(thread: FeedThread) -> None:
@@ -217,7 +231,7 @@ def test_the_process_ends_though_the_thread_is_blocked() -> None:
     program = textwrap.dedent("""
         import threading
         from contextlib import asynccontextmanager
-        from brconsole.domain.environment import Environment
+        from brconsole.domain.environment import BudgetSettings, Environment
         from brconsole.operations.background import BackgroundFeed, FeedThread
 
         blocked = threading.Event()

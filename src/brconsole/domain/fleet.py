@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from brconsole.domain.alert import AlertReport
-from brconsole.domain.environment import Environment
 from brconsole.domain.freshness import Reading, SourceInfo, SourceState
-from brconsole.domain.queue import QueueReport
-from brconsole.domain.series import Series
-from brconsole.domain.service import Change, Revision, Service
-from brconsole.domain.slo import SloReport
-from brconsole.domain.spend import SpendReport
+
+if TYPE_CHECKING:  # a face starts with an empty fleet: what fills it is imported by whoever reads it
+    from brconsole.domain.alert import AlertReport
+    from brconsole.domain.environment import Environment
+    from brconsole.domain.queue import QueueReport
+    from brconsole.domain.series import Series
+    from brconsole.domain.service import Change, Revision, Service
+    from brconsole.domain.slo import SloReport
+    from brconsole.domain.spend import SpendReport
 
 
 class Health(StrEnum):

@@ -14,18 +14,18 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from brconsole.domain.environment import Environment
 from brconsole.domain.fleet import Fleet
 from brconsole.domain.freshness import Reading
-from brconsole.operations import sources
-from brconsole.operations.observe import Observer
-from brconsole.operations.ports import Clock, Cloud
-from brconsole.operations.reading import sentence
 from brconsole.operations.timing import Backoff, RealTiming, Timing
 
-OpenCloud = Callable[[Environment], AbstractAsyncContextManager[tuple[Cloud, Clock]]]
+if TYPE_CHECKING:  # the poller is imported on the feeds' thread, after the first paint
+    from brconsole.domain.environment import Environment
+    from brconsole.operations.observe import Observer
+    from brconsole.operations.ports import Clock, Cloud
+
+OpenCloud = Callable[["Environment"], AbstractAsyncContextManager[tuple["Cloud", "Clock"]]]
 """The way to an environment's ports, for as long as the context lasts. Called and entered on the feeds' thread."""
 
 STOP_WITHIN_S = 1.0
@@ -106,7 +106,7 @@ class BackgroundFeed:
         self._backoff = backoff or Backoff()
         self._lock = threading.Lock()
         self._observed: dict[object, Callable[[Fleet], None]] = {}
-        self._fleet = Fleet(environment, sources=sources.infos(sources.expected(environment)))
+        self._fleet = Fleet(environment)
         self._clock: Clock | None = None
         self._wanted = False
         self._watched: str | None = None
@@ -180,6 +180,11 @@ class BackgroundFeed:
 
     async def _follow(self) -> None:
         """Open the environment and observe it; where it does not open, say why and try again."""
+        from brconsole.operations import sources
+        from brconsole.operations.reading import sentence
+
+        if not self._fleet.sources:
+            self._publish(replace(self._fleet, sources=sources.infos(sources.expected(self.environment))))
         failures = 0
         while True:
             try:
@@ -192,6 +197,8 @@ class BackgroundFeed:
                 await self._pause(self._backoff.delay_s(failures, error, self._jitter))
 
     async def _observe(self, cloud: Cloud, clock: Clock) -> None:
+        from brconsole.operations.observe import Observer
+
         observer = Observer(
             self.environment,
             cloud,

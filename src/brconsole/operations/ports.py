@@ -10,16 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from brconsole.domain.alert import Condition, Policy
-from brconsole.domain.fleet import ApiUse, RequestSeries, RevisionKey
-from brconsole.domain.gates import Attestation, Sentinel
-from brconsole.domain.series import Series
-from brconsole.domain.service import Change, Revision, Service
-from brconsole.domain.slo import Objective
-from brconsole.domain.spend import DailyCost
-from brconsole.domain.traffic import TrafficTarget
+if TYPE_CHECKING:
+    from brconsole.domain.alert import Condition, Policy
+    from brconsole.domain.fleet import ApiUse, RequestSeries, RevisionKey
+    from brconsole.domain.gates import Attestation, Sentinel
+    from brconsole.domain.series import Series
+    from brconsole.domain.service import Change, Revision, Service
+    from brconsole.domain.slo import Objective
+    from brconsole.domain.spend import DailyCost
+    from brconsole.domain.traffic import TrafficTarget
 
 
 class FailureKind(StrEnum):
