@@ -26,6 +26,7 @@ from brconsole.operations.ports import Clock, Cloud, SourceFailure
 from brconsole.operations.reading import sentence
 from brconsole.operations.rollouts import LEAST_LOOK_S, LOOK_S, Releases, Ticked, overdue_s
 from brconsole.operations.timing import RealTiming, Timing
+from brconsole.operations.unfinished import Unfinished, settle_unfinished
 
 IDLE_S = 30.0
 """Between two passes where no rollout is under way, in service time; the lease and the dead man's switch want a
@@ -43,6 +44,8 @@ class Passed:
     """Services, or the whole list, that could not be read."""
     watched: tuple[tuple[str, Finding], ...]
     """What is the matter with services without a rollout: an orphaned split, a record that cannot be read."""
+    unfinished: tuple[Unfinished, ...] = ()
+    """What became of writes that a crash interrupted; told in the first pass."""
     problems: tuple[str, ...] = ()
     """What of the signs of life could not be given."""
 
@@ -87,6 +90,7 @@ class Agent:
         self._clock = clock
         self._timing = timing or RealTiming()
         self._reported: set[str] = set()
+        self._first = True
 
     async def once(self) -> Passed:
         """One pass; raises nothing of a port's."""
@@ -94,6 +98,8 @@ class Agent:
             services = await self._cloud.run.services()
         except SourceFailure as failure:
             return Passed(self._clock.now(), (), (failed(RUN, failure),), ())
+        unfinished = await settle_unfinished(self._releases.gateway) if self._first else ()
+        self._first = False
         ticked: list[Ticked] = []
         failures: list[Outcome] = []
         watched: list[tuple[str, Finding]] = []
@@ -107,7 +113,7 @@ class Agent:
             else:
                 ticked.append(looked)
         problems = await self._signs(ticked)
-        return Passed(self._clock.now(), tuple(ticked), tuple(failures), tuple(watched), problems)
+        return Passed(self._clock.now(), tuple(ticked), tuple(failures), tuple(watched), unfinished, problems)
 
     async def run(self, report: Callable[[Passed], None]) -> None:
         """Pass after pass until cancelled; each is reported."""

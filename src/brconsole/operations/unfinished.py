@@ -1,0 +1,109 @@
+"""After a crash: intents of which nobody knows the outcome, found out from the live service.
+
+    for found in await settle_unfinished(gateway): show(found.sentence, found.ways)
+
+What is found out is journaled as the intent's outcome, so that it is told once. Nothing is written to Cloud Run here:
+what goes on by itself (a rollback under way) is the reducer's, the rest is offered.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from brconsole.domain import traffic
+from brconsole.domain.findings import WayOut, settled, told
+from brconsole.domain.intent import ANNOTATION, Phase, Rollout, intent_of
+from brconsole.domain.service import Service
+from brconsole.domain.text import clean
+from brconsole.operations.gateway import Gateway, WriteAction
+from brconsole.operations.journal import Entry, JournalFailure
+from brconsole.operations.ports import SourceFailure
+from brconsole.operations.trail import record_digest
+
+
+class Found(StrEnum):
+    """What became of an intent."""
+
+    TAKEN = "taken"
+    NOT_TAKEN = "not taken"
+    OVERTAKEN = "overtaken"
+    """The service says something else again: whether it was ever taken cannot be told."""
+    NOT_KNOWN = "not known"
+    """The service cannot be read; it is asked again at the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """One intent without an outcome, and what is offered."""
+
+    service: str
+    action: str
+    found: Found
+    sentence: str
+    ways: tuple[WayOut, ...] = ()
+
+
+async def settle_unfinished(gateway: Gateway) -> tuple[Unfinished, ...]:
+    """Find out what became of every open intent of this environment. Raises nothing of a port's or the journal's."""
+    try:
+        open_ones = await gateway.trail.open_intents()
+    except JournalFailure as failure:
+        return (Unfinished("", "", Found.NOT_KNOWN, str(failure)),)
+    return tuple([await _settle(gateway, entry) for entry in open_ones if entry.id not in gateway.in_flight])
+
+
+async def _settle(gateway: Gateway, entry: Entry) -> Unfinished:
+    name, action = clean(entry.text("service"), 63), clean(entry.text("action"), 40)
+    begun = f"{name}: {action} of {clean(entry.text('at'), 30)} by {clean(entry.text('who'), 100)} was interrupted"
+    try:
+        live = await gateway.read(name)
+    except SourceFailure as failure:
+        return Unfinished(name, action, Found.NOT_KNOWN, f"{begun}; not known what became of it ({failure})")
+    found = _found(entry, live.service)
+    ways = _ways(entry, live.service, found)
+    now = told(live.service.desired_split())
+    words = {
+        Found.TAKEN: f"{begun}; it was taken: {now}" + ("" if settled(live.service) else ", not served yet"),
+        Found.NOT_TAKEN: f"{begun}; it was not taken: {now}",
+        Found.OVERTAKEN: f"{begun}; the service was changed since: {now}",
+    }[found]
+    try:
+        await gateway.trail.found_out(entry, found.value, words, live.server_time)
+    except JournalFailure as failure:
+        words = f"{words} (not journaled: {failure})"
+    return Unfinished(name, action, found, words, ways)
+
+
+def _found(entry: Entry, service: Service) -> Found:
+    record = record_digest(service.annotations.get(ANNOTATION))
+    split = service.desired_split()
+    arrived = not traffic.differs(split, entry.split_after or {})
+    if arrived and (record == entry.record("after") or _returned(entry, service)):
+        return Found.TAKEN
+    if record == entry.record("before") and not traffic.differs(split, entry.split_before or {}):
+        return Found.NOT_TAKEN
+    return Found.OVERTAKEN
+
+
+def _returned(entry: Entry, service: Service) -> bool:
+    """A rollback is decided anew on a conflict, so that its record may be another one than was announced."""
+    state = intent_of(service)
+    back = isinstance(state, Rollout) and state.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK)
+    return back and _is_rollback(entry)
+
+
+def _is_rollback(entry: Entry) -> bool:
+    return entry.text("action") in (WriteAction.ROLLBACK.value, WriteAction.ABORT.value)
+
+
+def _ways(entry: Entry, service: Service, found: Found) -> tuple[WayOut, ...]:
+    state = intent_of(service)
+    active = isinstance(state, Rollout) and state.active
+    if _is_rollback(entry) and found is not Found.TAKEN:
+        return (WayOut.ROLL_BACK,)
+    if found is Found.TAKEN and settled(service):
+        return (WayOut.WAIT, WayOut.ABORT) if active else ()
+    if found is Found.TAKEN:
+        return (WayOut.WAIT, WayOut.ROLL_BACK)
+    return (WayOut.PROMOTE, WayOut.ABORT) if active else (WayOut.START,)
