@@ -349,11 +349,6 @@ async def test_another_project_is_not_to_be_seen(reader):
         await reader.client.list_time_series(request, retry=None)
 
 
-async def test_writing_metrics_is_not_part_of_it(reader):
-    with pytest.raises(exceptions.MethodNotImplemented):
-        await reader.client.create_time_series(name=f"projects/{PROJECT}", time_series=[])
-
-
 # --------------------------------------------------------------------------------------------------- quota, descriptors
 
 

@@ -5,8 +5,9 @@ errors explained.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.api_core import exceptions
@@ -28,6 +29,7 @@ _LONGEST_RETRY_S = 2.0
 poller asks again anyway."""
 
 _OK = 200
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _HTTP_UNAVAILABLE = (502, 503)
 
 T = TypeVar("T")
@@ -85,7 +87,9 @@ class Call:
         await self._caller.quota.acquire(self._method.api, self.left_s)
         self._caller.quota.paged()
 
-    async def rest(self, verb: str, host: str, path: str, **content: Any) -> httpx.Response:
+    async def rest(
+        self, verb: str, host: str, path: str, *, headers: Mapping[str, str] = _NO_HEADERS, **content: Any
+    ) -> httpx.Response:
         """One REST request, sent once, to a path of what Google serves on `host`; `content` is httpx's.
 
         Raises ApiRefusalError for an answer that is no success, NotSentError where nothing can have arrived and
@@ -94,10 +98,10 @@ class Call:
         import httpx
 
         client = await self._caller.connection.http()
-        headers = await self._caller.connection.authorization()
+        who = await self._caller.connection.authorization()
         try:
             url = self._caller.connection.rest(host) + path
-            response = await client.request(verb, url, headers=headers, **content)
+            response = await client.request(verb, url, headers={**headers, **who}, **content)
         except (httpx.DecodingError, httpx.TooManyRedirects) as error:
             raise errors.UnreadableReplyError("it is no HTTP answer") from error
         except httpx.ConnectError as error:

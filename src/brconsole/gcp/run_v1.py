@@ -20,7 +20,7 @@ from brconsole.domain.service import Service
 from brconsole.domain.text import clean
 from brconsole.domain.traffic import TrafficTarget
 from brconsole.gcp.apis import GET_SERVICE_V1, REPLACE_SERVICE_V1, RUN
-from brconsole.gcp.caller import Call, Caller
+from brconsole.gcp.caller import Caller
 from brconsole.gcp.errors import UnreadableReplyError
 from brconsole.gcp.quota import Lane
 
@@ -61,16 +61,17 @@ class ServiceDocument:
         """
         fresh: dict[str, Any] = copy.deepcopy(dict(self.content))
         status = fresh.pop("status", None) or {}
-        kept = fresh["metadata"].setdefault("annotations", {})
+        kept = fresh["metadata"]["annotations"] = fresh["metadata"].get("annotations") or {}
         for key, value in annotations.items():
             if value is None:
                 kept.pop(key, None)
             else:
                 kept[key] = value
         fresh["spec"]["traffic"] = [_target_document(target) for target in traffic]
-        template = fresh["spec"]["template"].setdefault("metadata", {})
-        if not template.get("name") and (newest := status.get("latestCreatedRevisionName")):
-            template["name"] = newest
+        template = fresh["spec"]["template"]
+        template["metadata"] = template.get("metadata") or {}
+        if not template["metadata"].get("name") and (newest := status.get("latestCreatedRevisionName")):
+            template["metadata"]["name"] = newest
         return fresh
 
 
@@ -97,11 +98,8 @@ class RunV1:
         """Put an object in place of the live one, if its version still is the live one. Sent once."""
         body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
         async with self._caller.call(REPLACE_SERVICE_V1, resource, lane) as call:
-            return _document(await self._put(call, service, body))
-
-    async def _put(self, call: Call, service: str, body: bytes) -> httpx.Response:
-        headers = {"content-type": "application/json"}
-        return await call.rest("PUT", self._host, self._path(service), content=body, headers=headers)
+            headers = {"content-type": "application/json"}
+            return _document(await call.rest("PUT", self._host, self._path(service), content=body, headers=headers))
 
     def _path(self, service: str) -> str:
         return self._services + quote(service, safe="")
