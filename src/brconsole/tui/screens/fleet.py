@@ -149,7 +149,7 @@ class FleetScreen(BoardScreen):
 
     def _services(self, rows: list[ServiceRow], width: int, height: int) -> Sequence[Line]:
         view, model = self.view, self.model
-        columns = services.columns_for(rows, width)
+        columns = services.columns_for(model.rows, width)  # of all rows: a filter moves no column
         keys = [row.key for row in rows]
         self._row_lines = 2 if width >= TWO_LINES_WIDTH and height - 1 >= max(5, len(rows)) * 2 else 1
         room = max(1, (height - 1) // self._row_lines)
