@@ -42,3 +42,13 @@ def test_a_megabyte_is_cut_and_says_so() -> None:
 
 def test_lines_are_folded_into_one() -> None:
     assert clean("  two\r\n\tlines ") == "two lines"
+
+
+def test_a_flood_of_combining_marks_is_thinned_and_the_marks_of_a_script_stay() -> None:
+    assert clean("q" + "\u0301" * 500 + "!") == "q" + "\u0301" * 4 + "!"
+    for word in ("naïve", "ที่นี่", "हिन्दी", "שָׁלוֹם"):
+        assert clean(word) == word
+
+
+def test_letters_that_nobody_sees_are_shown() -> None:
+    assert clean("a\u3164b\u115fc\u034f") == "a\ufffdb\ufffdc\ufffd"

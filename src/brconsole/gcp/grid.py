@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any
 
 from brconsole.domain.series import Series
@@ -28,11 +29,15 @@ class Grid:
         return max(1, self.window_s // self.period_s)
 
     def values(self, message: Any) -> list[float | None]:
-        """The points of a TimeSeries message; None where it has none. Points off the window are left out."""
+        """The points of a TimeSeries message; None where it has none. Points off the window are left out, and so are
+        those that are no number (NaN, infinity): nothing is known of them.
+        """
         field = _VALUE_FIELDS.get(message.value_type)
         values: list[float | None] = [None] * self.length
-        for index, value in self.placed(message):
-            values[index] = float(getattr(value, field)) if field else number(value)
+        for index, point in self.placed(message):
+            value = float(getattr(point, field)) if field else number(point)
+            if isfinite(value):
+                values[index] = value
         return values
 
     def placed(self, message: Any) -> Iterator[tuple[int, Any]]:

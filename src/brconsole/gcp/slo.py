@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from math import isfinite
 from typing import Any, Literal
 
 from brconsole.domain.series import Series
@@ -83,9 +84,10 @@ class SloReader:
         messages = await self._series.read(filter_, end, _FRACTION_WINDOW_S, None, resource)
         with self._caller.reading(LIST_TIME_SERIES, resource):
             points = [
-                (point.interval.end_time.seconds, grid.number(point.value))
+                (point.interval.end_time.seconds, left)
                 for message in messages
                 for point in message.points
+                if isfinite(left := grid.number(point.value))
             ]
         return max(points)[1] if points else None
 

@@ -14,10 +14,20 @@ NOTHING = "–"
 _CURRENCIES = {"USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 
 
+_ABSURD = 1e12
+"""A broken exporter writes such numbers; 300 digits of one must not push the columns beside it off the screen."""
+
+
+def _absurd(value: float) -> str:
+    return f"{value:.0e}" if abs(value) >= _ABSURD else ""
+
+
 def count(value: float | None) -> str:
     """A whole number of things, in thousands from 100,000 on."""
     if value is None:
         return UNKNOWN
+    if figure := _absurd(value):
+        return figure
     if value >= 9_950_000:
         return f"{value / 1e6:.0f}M"
     if value >= 999_500:
@@ -31,6 +41,8 @@ def rate(value: float | None) -> str:
     """Events a second."""
     if value is None:
         return UNKNOWN
+    if figure := _absurd(value):
+        return figure
     if value >= 99_950:
         return f"{value / 1e3:.0f}k"
     if value >= 9_950:
@@ -45,6 +57,8 @@ def percent(ratio: float | None) -> str:
     if ratio is None:
         return UNKNOWN
     value = ratio * 100
+    if figure := _absurd(value):
+        return f"{figure} %"
     if value == 0:
         return "0 %"
     if abs(value) < 0.005:
@@ -56,7 +70,7 @@ def percent(ratio: float | None) -> str:
 
 def whole_percent(ratio: float | None) -> str:
     """A ratio of 0…1 as whole per cent, for shares where the decimals say nothing."""
-    return UNKNOWN if ratio is None else f"{ratio * 100:.0f} %"
+    return UNKNOWN if ratio is None else f"{_absurd(ratio * 100) or format(ratio * 100, '.0f')} %"
 
 
 def latency(milliseconds: float | None) -> str:
@@ -65,14 +79,15 @@ def latency(milliseconds: float | None) -> str:
         return UNKNOWN
     if milliseconds < 999.5:
         return f"{milliseconds:.0f} ms"
-    return f"{milliseconds / 1000:.1f} s" if milliseconds < 99_950 else f"{milliseconds / 1000:.0f} s"
+    seconds = milliseconds / 1000
+    return f"{seconds:.1f} s" if seconds < 99.95 else f"{_absurd(seconds) or format(seconds, '.0f')} s"
 
 
 def burn(value: float | None) -> str:
     """A burn rate: how many times faster than allowed."""
     if value is None:
         return UNKNOWN
-    return f"{value:.1f}×" if value < 9.95 else f"{value:,.0f}×"
+    return f"{value:.1f}×" if value < 9.95 else f"{_absurd(value) or format(value, ',.0f')}×"
 
 
 def age(seconds: float | None) -> str:
@@ -90,6 +105,8 @@ def duration(seconds: float | None) -> str:
     """How long, in two units where that matters."""
     if seconds is None:
         return UNKNOWN
+    if figure := _absurd(seconds):
+        return f"{figure} s"
     whole = int(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -105,7 +122,7 @@ def money(amount: float | None, currency: str, *, cents: bool = False) -> str:
     if amount is None:
         return UNKNOWN
     sign = _CURRENCIES.get(currency)
-    figure = f"{amount:,.2f}" if cents else f"{amount:,.0f}"
+    figure = _absurd(amount) or (f"{amount:,.2f}" if cents else f"{amount:,.0f}")
     return f"{sign}{figure}" if sign else f"{figure} {clean(currency, 8)}"
 
 
