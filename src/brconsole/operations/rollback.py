@@ -101,11 +101,13 @@ class GroupOutcome:
     """How a group's rollback ended, service by service."""
 
     outcomes: tuple[Outcome, ...]
+    left: tuple[Outcome, ...] = ()
+    """Services that have nowhere to go back to: said, but no failure of the act."""
 
     @property
     def kind(self) -> OutcomeKind:
         """The worst of them."""
-        return worst(self.outcomes)
+        return worst(self.outcomes or self.left)
 
     @property
     def exit_status(self) -> int:
@@ -116,8 +118,8 @@ class GroupOutcome:
     def sentence(self) -> str:
         """All of them in one line."""
         good = sum(outcome.good for outcome in self.outcomes)
-        bad = "; ".join(outcome.sentence for outcome in self.outcomes if not outcome.good)
-        return f"{good} of {len(self.outcomes)} services rolled back" + (f"; {bad}" if bad else "")
+        rest = [outcome.sentence for outcome in (*self.outcomes, *self.left) if not outcome.good]
+        return "; ".join((f"{good} of {len(self.outcomes)} services rolled back", *rest))
 
 
 class Rollbacks:
@@ -294,7 +296,8 @@ class Rollbacks:
         if isinstance(group, Outcome):
             return GroupOutcome((group,))
         sent = await asyncio.gather(*(self.gateway.send(made, confirmed, progress, wait_s) for made in group.proposals))
-        return GroupOutcome((*sent, *group.settled))
+        left = tuple(outcome for outcome in group.settled if outcome.kind is OutcomeKind.REFUSED)
+        return GroupOutcome((*sent, *(outcome for outcome in group.settled if outcome not in left)), left)
 
     async def rollback(
         self,
