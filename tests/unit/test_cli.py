@@ -426,8 +426,11 @@ ADDRESSES = '{"endpoint": "127.0.0.1:1", "http_endpoint": "127.0.0.1:2"}'
 
 def test_a_simulation_tells_its_addresses_and_ends_when_its_input_does() -> None:
     with child(f"import sys; print('{ADDRESSES}', flush=True); sys.stdin.read()") as connection:
-        assert connection.options() == ConnectionOptions("127.0.0.1:1", "127.0.0.1:2", 1.0)
+        kept = connection.state_folder
+        assert connection.options() == ConnectionOptions("127.0.0.1:1", "127.0.0.1:2", 1.0, kept)
+        assert kept.is_dir()
     assert connection.returncode == 0
+    assert not kept.exists()
 
 
 def test_a_simulation_that_does_not_end_by_itself_is_ended() -> None:

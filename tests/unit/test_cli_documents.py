@@ -10,12 +10,13 @@ from typing import Any
 import jsonschema
 import pytest
 
-from brconsole.cli import documents, status_plain, status_table
+from brconsole.cli import documents, json_values, rollout_document, status_plain, status_table
 from brconsole.cli.terminal import Terminal
 from brconsole.domain.alert import AlertReport, AlertState
-from brconsole.domain.environment import Environment
+from brconsole.domain.environment import Environment, PlanStep
 from brconsole.domain.fleet import ColdStarts, Fleet, RequestSeries, RevisionKey
 from brconsole.domain.freshness import Reading, SourceInfo
+from brconsole.domain.intent import ANNOTATION, Phase, Rollout, dump, plan_id
 from brconsole.domain.queue import QueueReport, QueueStatus
 from brconsole.domain.series import Series
 from brconsole.domain.service import Revision, Service
@@ -136,6 +137,33 @@ def full() -> Fleet:
     )
 
 
+def with_a_rollout() -> Fleet:
+    """The full fleet, with the record of a canary at 5 % on the api."""
+    steps = (PlanStep(5, 900), PlanStep(100, 900))
+    record = Rollout(
+        id="r-20261123-1400-7f3",
+        seq=2,
+        phase=Phase.OBSERVING,
+        plan=plan_id("prod-canary", steps),
+        steps=steps,
+        step=0,
+        stable="api-00041-abc",
+        canary="api-00042-def",
+        step_started=NOW.replace(second=0),
+        deadline=NOW.replace(second=0) + timedelta(hours=4),
+        latest="api-00042-def",
+    )
+    fleet = full()
+    api, worker = fleet.services.value or ()
+    stable = Revision("api-00041-abc", "api", "img", "sha256:1c", NOW, True)
+    known = fleet.revisions.value or {}
+    return replace(
+        fleet,
+        services=Reading((replace(api, annotations={ANNOTATION: dump(record)}), worker), NOW),
+        revisions=Reading({"api": (*known["api"], stable)}, NOW),
+    )
+
+
 def dark() -> Fleet:
     """A fleet of which nothing could be read."""
     return Fleet(ENVIRONMENT, None, sources=SOURCES, services=Reading().failing("Cloud Run: unavailable (prod)", None))
@@ -162,7 +190,9 @@ def document(fleet: Fleet, service: str | None = None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "fleet", [full(), dark(), hostile(), Fleet(ENVIRONMENT)], ids=["full", "dark", "hostile", "bare"]
+    "fleet",
+    [full(), with_a_rollout(), dark(), hostile(), Fleet(ENVIRONMENT)],
+    ids=["full", "rollout", "dark", "hostile", "bare"],
 )
 def test_every_fleet_conforms_to_the_published_schema(fleet: Fleet, validator: jsonschema.Draft202012Validator) -> None:
     validator.validate(json.loads(json.dumps(documents.status(fleet), allow_nan=False)))
@@ -222,6 +252,30 @@ def test_workers_have_no_request_columns() -> None:
     assert worker["instances"] == 8
 
 
+def test_the_rollouts_are_those_that_the_services_tell_of_and_no_gate_is_made_up() -> None:
+    (rollout,) = document(with_a_rollout())["rollouts"]
+    assert (rollout["service"], rollout["phase"], rollout["step"]) == ("api", "observing", 0)
+    assert rollout["desired"] == {"api-00041-abc": 95, "api-00042-def": 5}
+    assert (rollout["gates"], rollout["next"], rollout["blocked_by"]) == (None, None, [])
+    assert document(with_a_rollout(), "worker-extract")["rollouts"] == []
+    assert document(dark())["rollouts"] is None
+
+
+def test_what_does_not_agree_with_a_rollout_stands_against_its_next_step() -> None:
+    fleet = with_a_rollout()
+    api, worker = fleet.services.value or ()
+    moved = replace(api, desired=(TrafficTarget("api-00042-def", 100),), serving=(TrafficTarget("api-00042-def", 100),))
+    (rollout,) = document(replace(fleet, services=Reading((moved, worker), NOW)))["rollouts"]
+    assert "the rollout wants" in rollout["blocked_by"][0]
+
+
+def test_the_schema_of_a_rollout_is_the_same_in_both_published_files() -> None:
+    own = json.loads(rollout_document.ROLLOUT_SCHEMA_FILE.read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(own)
+    within = json.loads(documents.STATUS_SCHEMA_FILE.read_text("utf-8"))["$defs"]["rollout"]
+    assert {**own, **within} | {"description": ""} == {**own, "description": ""}
+
+
 def test_one_service_leaves_the_others_and_their_objectives_out() -> None:
     said = document(full(), "worker-extract")
     assert [entry["name"] for entry in said["services"]] == ["worker-extract"]
@@ -234,7 +288,7 @@ def test_one_service_leaves_the_others_and_their_objectives_out() -> None:
     [(None, None), (0.1 + 0.2, 0.3), (14.0, 14), (float("nan"), None), (float("inf"), None), (1e-7, 1e-7)],
 )
 def test_numbers_are_exact_enough_short_and_always_valid_json(value: float | None, shown: float | None) -> None:
-    assert documents.number(value) == shown
+    assert json_values.number(value) == shown
 
 
 @pytest.mark.parametrize("terminal", [WIDE, NARROW, CI, COLOUR], ids=["wide", "narrow", "ascii", "colour"])

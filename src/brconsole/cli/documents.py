@@ -5,14 +5,16 @@ What is not known is null, never 0: a list is null where its source was never re
 
 from __future__ import annotations
 
-import math
-from datetime import UTC, datetime
 from pathlib import Path
 
+from brconsole.cli import rollout_document
+from brconsole.cli.json_values import Document, moment, number
 from brconsole.domain import rates
 from brconsole.domain.alert import AlertReport
+from brconsole.domain.findings import findings
 from brconsole.domain.fleet import Fleet
 from brconsole.domain.health import judge
+from brconsole.domain.intent import intent_of
 from brconsole.domain.queue import QueueReport
 from brconsole.domain.service import Service
 from brconsole.domain.slo import BURN_WINDOWS, SloReport
@@ -20,8 +22,6 @@ from brconsole.domain.slo import BURN_WINDOWS, SloReport
 STATUS_SCHEMA = "brconsole.status/1"
 STATUS_SCHEMA_FILE = Path(__file__).with_name("status.schema.json")
 """The schema in JSON Schema 2020-12."""
-
-Document = dict[str, object]
 
 
 def status(fleet: Fleet, service: str | None = None) -> Document:
@@ -43,7 +43,7 @@ def status(fleet: Fleet, service: str | None = None) -> Document:
         "queues": None if fleet.queues.value is None else [_queue(queue) for queue in fleet.queues.value],
         "spend": _spend(fleet),
         "alerts": None if fleet.alerts.value is None else [_alert(alert) for alert in fleet.alerts.value],
-        "rollouts": [],
+        "rollouts": rollouts(fleet, service),
         "migration": {"applied": None, "head": None, "pending": None, "last_run": None},
         "sources": [
             {
@@ -57,17 +57,23 @@ def status(fleet: Fleet, service: str | None = None) -> Document:
     }
 
 
-def moment(at: datetime | None) -> str | None:
-    """RFC 3339 in UTC, to the second."""
-    return None if at is None else at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def rollouts(fleet: Fleet, service: str | None = None) -> list[Document] | None:
+    """The rollouts that the services' own records tell of, also ended ones; null where the services were never read.
 
-
-def number(value: float | None) -> float | int | None:
-    """A number to nine significant digits, whole ones without a fraction; what is not finite is not known."""
-    if value is None or not math.isfinite(value):
+    The gates are null: a snapshot evaluates none.
+    """
+    if fleet.services.value is None:
         return None
-    rounded = float(f"{value:.9g}")
-    return int(rounded) if rounded.is_integer() else rounded
+    listed: list[Document] = []
+    for entry in fleet.services.value:
+        intent = intent_of(entry)
+        if intent is None or service not in (None, entry.name):
+            continue
+        known = fleet.revisions
+        revisions = None if known.value is None or known.error else known.value.get(entry.name)
+        found = () if fleet.now is None else findings(intent, entry, revisions, fleet.now)
+        listed.append(rollout_document.rollout(fleet.environment.name, entry, intent, gates=None, found=found))
+    return listed
 
 
 def _service(fleet: Fleet, service: Service) -> Document:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from brconsole.cli.failures import OutputError
 from brconsole.domain.text import clean
@@ -51,6 +52,34 @@ def tell(message: str) -> None:
         sys.stderr.flush()
     except OSError:
         return
+
+
+def show(lines: Iterable[str]) -> None:
+    """Show a person several lines on standard error, each cleaned; silent where that is closed."""
+    if sys.stderr is None:
+        return
+    try:
+        for line in lines:
+            indent = len(line) - len(line.lstrip(" "))
+            sys.stderr.write(f"{' ' * indent}{_shown(clean(line))}\n")
+        sys.stderr.flush()
+    except OSError:
+        return
+
+
+def ask(question: str) -> str | None:
+    """Put a question on standard error and read the answer; None where standard input has ended."""
+    if sys.stdin is None or sys.stderr is None:
+        return None
+    sys.stderr.write(f"{_shown(clean(question))} ")
+    sys.stderr.flush()
+    # Within a running loop the first Ctrl+C only cancels a task, which a read in the foreground would not notice.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        answer = sys.stdin.readline()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return answer.strip() if answer else None
 
 
 def _shown(message: str) -> str:

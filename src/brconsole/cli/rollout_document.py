@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
-from brconsole.cli.documents import Document, moment
+from brconsole.cli.json_values import Document, moment
 from brconsole.domain.decision import Ask, Decision, Write
 from brconsole.domain.findings import Finding
 from brconsole.domain.gates import Gate, blocked_by
@@ -12,26 +13,28 @@ from brconsole.domain.intent import Intent, Phase, Rollout, Unreadable
 from brconsole.domain.service import Service
 
 ROLLOUT_SCHEMA = "brconsole.rollout/1"
+ROLLOUT_SCHEMA_FILE = Path(__file__).with_name("rollout.schema.json")
+"""The schema in JSON Schema 2020-12; the status schema repeats it."""
 
 
 def rollout(
     environment: str,
     service: Service,
     intent: Intent,
-    gates: Iterable[Gate] = (),
+    gates: Iterable[Gate] | None = (),
     decision: Decision | None = None,
     found: Iterable[Finding] = (),
 ) -> Document:
     """One service's rollout; phase `idle` with nulls where there is none, null where its record cannot be read.
 
-    A split that could not be read is null. `blocked_by` tells what stands against the next step: what does not agree,
-    then the gates.
+    A split that could not be read is null, and so are gates that nobody evaluated. `blocked_by` tells what stands
+    against the next step: what does not agree, then the gates.
     """
-    listed = tuple(gates)
+    listed = None if gates is None else tuple(gates)
     record = intent if isinstance(intent, Rollout) else None
     active = record is not None and record.active
     against = [finding.text for finding in found if finding.blocks]
-    if active:
+    if active and listed is not None:
         against += blocked_by(listed)
     return {
         "schema": ROLLOUT_SCHEMA,
@@ -52,7 +55,9 @@ def rollout(
         "step_started": None if record is None else moment(record.step_started),
         "deadline": None if record is None else moment(record.deadline),
         "driver": None if record is None or record.driver is None else record.driver.who,
-        "gates": [
+        "gates": None
+        if listed is None
+        else [
             {"name": gate.name, "verdict": gate.verdict.value, "evidence": gate.evidence, "as_of": moment(gate.as_of)}
             for gate in listed
         ],

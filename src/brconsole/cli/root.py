@@ -24,6 +24,12 @@ class Entry:
 COMMANDS: Mapping[str, Entry] = {
     "status": Entry("status", "status", "One snapshot of an environment: a table, --plain or --json."),
     "watch": Entry("watch", "watch", "One line a refresh."),
+    "gate": Entry("gate", "gate", "The gates of a service now."),
+    "traffic": Entry("traffic", "traffic", "Any split of a service's traffic, and back to the split before."),
+    "release": Entry("release", "release", "Start, step, hold, abort or drive a canary rollout."),
+    "rollback": Entry("rollback", "rollback", "Send all traffic back to what served before."),
+    "agent": Entry("agent", "agent", "The headless driver and watcher."),
+    "journal": Entry("journal", "journal", "What was done and what became of it; --verify checks it."),
     "simulate": Entry("simulate", "simulate", "The embedded Google Cloud in the foreground."),
     "doctor": Entry("doctor", "doctor", "Credentials, permissions, APIs, quota and clock; reads only."),
     "info": Entry("info", "info", "Versions, folders, credentials and terminal."),

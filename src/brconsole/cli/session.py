@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from brconsole.cli.failures import MisuseError
 from brconsole.cli.options import Options, given
+from brconsole.config import locations
 from brconsole.config.load import LoadedConfig, load
 
 if TYPE_CHECKING:
@@ -31,6 +33,10 @@ class Connection(Protocol):
     def simulated(self) -> bool:
         """Whether the Google Cloud is one of our own."""
 
+    @property
+    def state_folder(self) -> Path:
+        """Where what is done over it is journaled."""
+
     def options(self) -> ConnectionOptions:
         """Where they are. Waits for a simulation to come up, so it is called off the main path; raises CommandError."""
 
@@ -48,6 +54,16 @@ class Session:
             raise MisuseError(f"which environment? Name one of {', '.join(self.loaded.config.environments)}.")
         return self.loaded.environment(name, "ENV")
 
+    def state_folder(self) -> Path:
+        """Where the journal and the proofs are kept. What is done behind an endpoint is kept apart: it says nothing of
+        Google. A simulation started by --simulate keeps its own only as long as it lives.
+        """
+        folder = locations.state_folder()
+        endpoint = self.loaded.config.endpoint
+        if self.options.simulate:
+            raise MisuseError("--simulate starts a new world, in which nothing was done yet; --endpoint joins one.")
+        return folder if endpoint is None else folder / "endpoints" / re.sub(r"[^\w.-]", "_", endpoint)
+
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """The way to the APIs for as long as the block lasts."""
@@ -57,7 +73,7 @@ class Session:
             with SimulatedConnection(self.options.simulation, CALL_DEADLINE_S) as simulated:
                 yield simulated
         else:
-            yield FixedConnection(*self._endpoints(), CALL_DEADLINE_S)
+            yield FixedConnection(*self._endpoints(), CALL_DEADLINE_S, self.state_folder())
 
     def _endpoints(self) -> tuple[str | None, str | None]:
         """The gRPC and the HTTP endpoint in place of Google's, checked before anything is imported for them."""
@@ -84,6 +100,7 @@ class FixedConnection:
     endpoint: str | None
     http_endpoint: str | None
     deadline_s: float
+    state_folder: Path
 
     @property
     def simulated(self) -> bool:
@@ -94,7 +111,7 @@ class FixedConnection:
         """As configured."""
         from brconsole.wiring import ConnectionOptions
 
-        return ConnectionOptions(self.endpoint, self.http_endpoint, self.deadline_s)
+        return ConnectionOptions(self.endpoint, self.http_endpoint, self.deadline_s, self.state_folder)
 
 
 def begin(ctx: click.Context) -> Session:

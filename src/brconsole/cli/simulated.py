@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
@@ -74,6 +75,7 @@ class SimulatedConnection:
         self._stop_deadline_s = stop_deadline_s
         self._start_by = time.monotonic() + start_deadline_s
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long-lived as the child
+        self._state = tempfile.TemporaryDirectory(prefix="brconsole-", ignore_cleanup_errors=True)
         self._lock = Lock()
         self._addresses: Addresses | None = None
         self._ended = False
@@ -91,6 +93,11 @@ class SimulatedConnection:
     def simulated(self) -> bool:
         """It is."""
         return True
+
+    @property
+    def state_folder(self) -> Path:
+        """The world's own, so that what was done in another one is not taken for its history."""
+        return Path(self._state.name)
 
     @property
     def pid(self) -> int:
@@ -115,7 +122,7 @@ class SimulatedConnection:
         from brconsole.wiring import ConnectionOptions
 
         found = self.addresses()
-        return ConnectionOptions(found.grpc, found.http, self._deadline_s)
+        return ConnectionOptions(found.grpc, found.http, self._deadline_s, self.state_folder)
 
     def addresses(self) -> Addresses:
         """The child's addresses, once it has said them. May be called from any thread."""
@@ -138,6 +145,7 @@ class SimulatedConnection:
             except subprocess.TimeoutExpired:
                 continue
         self._errors.close()
+        self._state.cleanup()
 
     def _first_line(self) -> bytes:
         stream = self._child.stdout

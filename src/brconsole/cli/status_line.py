@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from brconsole.cli.documents import moment
+from brconsole.cli.json_values import moment
 from brconsole.cli.terminal import Terminal
 from brconsole.domain import rates
 from brconsole.domain.alert import AlertState

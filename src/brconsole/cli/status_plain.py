@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TypeVar
 
-from brconsole.cli.documents import moment
+from brconsole.cli.json_values import moment
 from brconsole.domain import rates
 from brconsole.domain.alert import AlertState
 from brconsole.domain.fleet import Fleet

@@ -1,0 +1,112 @@
+"""What a command that may write works with: the use cases of one environment, and who it is that acts."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from brconsole.cli import exit_codes, output
+from brconsole.cli.failures import CommandError
+from brconsole.cli.modes import open_modes
+from brconsole.cli.session import Connection, Session
+from brconsole.cli.snapshot import ready
+from brconsole.domain.decision import Actor
+from brconsole.domain.fleet import Fleet
+from brconsole.domain.freshness import Reading
+from brconsole.domain.requests import RequestTable
+from brconsole.domain.text import clean
+from brconsole.operations.journal import Journal
+from brconsole.operations.modes import Modes
+from brconsole.operations.ports import Clock, Cloud
+from brconsole.operations.reading import closed_minute
+from brconsole.operations.timing import RealTiming, within
+from brconsole.operations.unfinished import settle_unfinished
+from brconsole.operations.use_cases import UseCases, compose
+
+if TYPE_CHECKING:
+    from brconsole.domain.environment import Environment
+    from brconsole.operations.gateway import WriteAction
+
+IDENTITY_S = 3.0
+"""Real seconds that a command waits to learn its own name; a rollback does not depend on it."""
+RATES_S = 2.0
+"""Real seconds that it waits for the requests a second, which only say how much would move."""
+_RATE_WINDOW_S = 300
+
+
+def writable(session: Session, environment: Environment, action: WriteAction) -> Modes:
+    """The mode of the environment, where this action may be prepared; else the command ends before anything is read."""
+    modes = open_modes(session.loaded, environment)
+    why = modes.refusal(emergency=action.emergency)
+    if why is not None:
+        raise CommandError(f"{why}.", exit_codes.REFUSED)
+    return modes
+
+
+@asynccontextmanager
+async def acting(
+    environment: Environment,
+    connection: Connection,
+    modes: Modes,
+    *,
+    headless: bool = False,
+    rates: bool = False,
+    recover: bool = False,
+) -> AsyncIterator[UseCases]:
+    """The use cases of an environment, connected as long as the block lasts.
+
+    `headless` is a pipeline or an agent. With `rates` the plans say how many requests a minute move. With `recover` it
+    is first found out and told what became of writes that a crash interrupted.
+    """
+    from brconsole.wiring import open_cloud
+
+    options = await ready(connection)
+    async with open_cloud(environment, options) as (cloud, clock):
+        own = connection.simulated or options.endpoint is not None
+        who, fleet = await asyncio.gather(
+            _local_name() if own else _identity(cloud), _requests(environment, cloud, clock, wanted=rates)
+        )
+        journal = Journal(connection.state_folder)
+        cases = compose(environment, cloud, clock, modes, journal, Actor(who, headless), fleet=lambda: fleet)
+        try:
+            if recover:
+                for found in await settle_unfinished(cases.gateway):
+                    ways = f" ({', '.join(found.ways)})" if found.ways else ""
+                    output.tell(f"{found.sentence}{ways}")
+            yield cases
+        finally:
+            await cases.close()
+
+
+async def _identity(cloud: Cloud) -> str:
+    try:
+        return clean(await within(cloud.access.identity(), IDENTITY_S, RealTiming()), 120)
+    except Exception:  # noqa: BLE001 - whatever the reason, the login name says who it was
+        return await _local_name()
+
+
+async def _local_name() -> str:
+    """The login on this machine, where no account of Google's says who acts."""
+    name = "unknown"
+    with suppress(OSError, KeyError, ImportError):
+        name = getpass.getuser()
+    return clean(f"{name}@{socket.gethostname()}", 120)
+
+
+async def _requests(environment: Environment, cloud: Cloud, clock: Clock, *, wanted: bool) -> Fleet | None:
+    """The time, and what is needed to say how many requests a plan moves; None where that is not known in time."""
+    with suppress(Exception):  # without the time a rollback still goes, and every other command says what it lacks
+        await within(clock.synchronise(), IDENTITY_S, RealTiming())
+    now = clock.now()
+    if now is None or not wanted:
+        return None
+    end = closed_minute(now)
+    try:
+        rows = await within(cloud.metrics.requests(end, _RATE_WINDOW_S, 60), RATES_S, RealTiming())
+    except Exception:  # noqa: BLE001 - how much moves is then not known, and the plan says so
+        return None
+    return Fleet(environment, now, clock.simulated, requests=Reading(RequestTable(rows, end), end))
