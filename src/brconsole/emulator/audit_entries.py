@@ -10,6 +10,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 
 from brconsole.emulator.messages import set_time
 from brconsole.emulator.run_messages import service_name, target_message
+from brconsole.emulator.run_v1_messages import service_document
 from brconsole.simulation.model import AuditEntry, Project, Service
 
 _ENTRY = LogEntry.pb()
@@ -53,7 +54,14 @@ def _payload(project: Project, entry: AuditEntry, service: Service | None, resou
     payload.resource_location.current_locations.append(project.region)
     payload.authorization_info.add(permission="run.services.update", granted=True, resource=resource)
     payload.status.SetInParent()
-    if service is not None:
+    if service is not None and ".v1." in entry.method:
+        document = service_document(project, service)
+        kind = "type.googleapis.com/google.cloud.run.v1"
+        # The request as it was sent: without a status.
+        sent = {key: part for key, part in document.items() if key != "status"}
+        ParseDict({"@type": f"{kind}.ReplaceServiceRequest", "service": sent}, payload.request)
+        ParseDict({"@type": f"{kind}.Service", **document}, payload.response)
+    elif service is not None:
         written = {
             "name": service_name(project, entry.service),
             "traffic": [MessageToDict(target_message(target)) for target in service.traffic],

@@ -1,9 +1,11 @@
 """Cloud Run Admin API v1 (Knative serving) over REST: what gcloud uses, and the console's conditional write.
 
-    CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN=http://run.localhost:PORT/
+    CLOUDSDK_API_ENDPOINT_OVERRIDES_RUN=http://run.localhost/ CLOUDSDK_AUTH_DISABLE_CREDENTIALS=true
+    CLOUDSDK_PROXY_TYPE=http CLOUDSDK_PROXY_ADDRESS=127.0.0.1 CLOUDSDK_PROXY_PORT=<the HTTP port>
 
-gcloud puts the region before the host name (`us-central1-run.localhost`), which here names the region. Services are
-those of v2: both views stand on the same world.
+gcloud puts the region before the host name (`us-central1-run.localhost`), which here names the region; as a proxy the
+emulator is found under that name where no resolver knows it. Services are those of v2: both views stand on the same
+world.
 """
 
 from __future__ import annotations

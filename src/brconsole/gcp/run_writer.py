@@ -59,7 +59,12 @@ class ConditionalWriter:
         return LiveService(document.service(), document.version, _told(document.at, self._now, service))
 
     async def write(
-        self, base: LiveService, traffic: Sequence[TrafficTarget], annotations: Mapping[str, str | None]
+        self,
+        base: LiveService,
+        traffic: Sequence[TrafficTarget],
+        annotations: Mapping[str, str | None],
+        *,
+        urgent: bool = False,
     ) -> datetime:
         """See TrafficWriter."""
         service = base.service.name
@@ -69,7 +74,7 @@ class ConditionalWriter:
             document = await self._v1.get(service, self._unread.resource(service))
             if document.version != base.version:
                 _refuse(self._unread.resource(service), "it was changed since it was read")
-        return await self._replace(service, document, traffic, annotations, Lane.WRITE)
+        return await self._replace(service, document, traffic, annotations, _lane(urgent))
 
     async def write_unread(
         self, service: str, traffic: Sequence[TrafficTarget], annotations: Mapping[str, str | None]
@@ -144,7 +149,12 @@ class FencedWriter:
         return LiveService(found.service, found.service.etag, _told(found.at, self._now, service))
 
     async def write(
-        self, base: LiveService, traffic: Sequence[TrafficTarget], annotations: Mapping[str, str | None]
+        self,
+        base: LiveService,
+        traffic: Sequence[TrafficTarget],
+        annotations: Mapping[str, str | None],
+        *,
+        urgent: bool = False,
     ) -> datetime:
         """See TrafficWriter."""
         service = base.service.name
@@ -155,7 +165,8 @@ class FencedWriter:
             _refuse(resource, f"it was changed since it was read: {_sequences(base.service, live.service)}")
         wanted = separated(traffic)
         with writing(resource, self._last[service][1]):
-            at = await self._v2.update(service, wanted, merged(live.service.annotations, annotations), live.version)
+            kept = merged(live.service.annotations, annotations)
+            at = await self._v2.update(service, wanted, kept, live.version, _lane(urgent))
         accepted = _told(at, self._now, service)
         await self._read_back(live.service, wanted, annotations)
         return accepted
@@ -290,6 +301,10 @@ def writing(resource: str, account: str) -> Iterator[None]:
                 role=role,
             ) from failure.__cause__
         raise
+
+
+def _lane(urgent: bool) -> Lane:
+    return Lane.ROLLBACK if urgent else Lane.WRITE
 
 
 def _refuse(resource: str, reason: str) -> NoReturn:

@@ -253,12 +253,18 @@ class TrafficWriter(Protocol):
         """The live object, fresh. Counts against the read quota."""
 
     async def write(
-        self, base: LiveService, traffic: Sequence[TrafficTarget], annotations: Mapping[str, str | None]
+        self,
+        base: LiveService,
+        traffic: Sequence[TrafficTarget],
+        annotations: Mapping[str, str | None],
+        *,
+        urgent: bool = False,
     ) -> datetime:
         """Put the whole traffic list and the annotations (None removes one) in one request, if `base` still is live.
 
-        Returns the server's time of acceptance, which is not yet serving. Raises CONFLICT where the world changed, and
-        TIMEOUT or UNAVAILABLE where the outcome is unknown and must be read back. Never retried by itself.
+        An urgent one, a rollback, takes from the reserved write bucket, as `write_unread` does. Returns the server's
+        time of acceptance, which is not yet serving. Raises CONFLICT where the world changed, and TIMEOUT or
+        UNAVAILABLE where the outcome is unknown and must be read back. Never retried by itself.
         """
 
     async def write_unread(

@@ -157,6 +157,37 @@ async def test_traffic_and_annotations_are_one_write_without_a_new_revision(prod
 
 
 @pytest.mark.parametrize("way", WAYS)
+async def test_the_audit_log_tells_of_the_write_in_either_version(prod: Open, way: WriteApi) -> None:
+    on = await prod(way)
+    names = await on.names()
+    base = await on.writer.read("api")
+
+    await on.writer.write(base, split(names[1], 95, names[0]), {ANNOTATION: record(1)})
+
+    newest = (await on.cloud.audit.changes(base.server_time - timedelta(days=1), 5))[0]
+    assert (newest.service, newest.who) == ("api", on.embedded.options.principal)
+    assert "5 %" in newest.what
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_an_urgent_write_has_a_bucket_of_its_own(prod: Open, way: WriteApi) -> None:
+    on = await prod(way, speed=1.0, limits={WRITE: 8})
+    await on.cloud.metrics.quota_limits()
+
+    async def write(seq: int, *, urgent: bool) -> None:
+        base = await on.writer.read("api")
+        await on.writer.write(base, base.service.desired, {ANNOTATION: record(seq)}, urgent=urgent)
+
+    for seq in (1, 2):
+        await write(seq, urgent=False)
+    with pytest.raises(SourceFailure, match="the console keeps to 2 of 8 calls a minute"):
+        await write(3, urgent=False)
+    await write(4, urgent=True)
+
+    assert on.seen().annotations == {ANNOTATION: record(4)}
+
+
+@pytest.mark.parametrize("way", WAYS)
 async def test_an_annotation_is_changed_or_removed_and_others_stay(prod: Open, way: WriteApi) -> None:
     on = await prod(way)
     names = await on.names()
