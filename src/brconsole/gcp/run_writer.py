@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from brconsole.domain import intent
 from brconsole.domain.service import Service
-from brconsole.domain.traffic import TrafficTarget
+from brconsole.domain.traffic import TrafficTarget, normalise, tags_by_revision
 from brconsole.gcp.apis import ACT_AS, RUN, role_for
 from brconsole.gcp.errors import NotSentError
 from brconsole.gcp.quota import Lane
@@ -191,8 +191,11 @@ class FencedWriter:
                 live = (await self.read(before.name)).service
         except (SourceFailure, TimeoutError):
             return
-        stands = live.desired == tuple(traffic) and all(
-            live.annotations.get(key) == value for key, value in annotations.items()
+        latest = live.latest_ready
+        stands = (
+            live.desired_split() == normalise(traffic, latest)
+            and tags_by_revision(live.desired, latest) == tags_by_revision(traffic, latest)
+            and all(live.annotations.get(key) == value for key, value in annotations.items())
         )
         if not stands:
             _refuse(
