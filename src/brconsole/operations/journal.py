@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
 import re
 import time
@@ -353,7 +354,7 @@ def harmless(value: object, longest: int = LONGEST_TEXT) -> object:
     """A value as the journal keeps it: JSON, texts of one printable line, bounded, and nothing that looks like a
     credential.
     """
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, Mapping):
         pairs = list(value.items())[:MOST_ITEMS]
