@@ -14,7 +14,7 @@ import click
 
 from brconsole.cli import crash, exit_codes
 from brconsole.cli.failures import CommandError, MisuseError, not_among
-from brconsole.cli.modes import mode_of
+from brconsole.cli.modes import mode_of, open_modes
 from brconsole.cli.options import Command, global_options
 from brconsole.cli.session import Connection, Session, begin
 from brconsole.config import locations
@@ -109,6 +109,7 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
                 simulated=connection.simulated,
                 # Every environment is one key away, so the strictest of their modes holds for all.
                 mode="read-only" if "read-only" in modes else "write",
+                modes={environment.name: open_modes(loaded, environment) for environment in environments},
             )
         finally:
             thread.stop()

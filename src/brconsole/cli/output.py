@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterable, Mapping
 
 from brconsole.cli.failures import OutputError
-from brconsole.domain.text import clean
+from brconsole.domain.text import LONGEST, clean
 
 
 def prepare() -> None:
@@ -39,8 +40,18 @@ def write(text: str) -> None:
 
 
 def write_json(document: Mapping[str, object]) -> None:
-    """Write one object on one line, all beyond ASCII escaped, so that foreign text cannot steer a terminal."""
-    write(json.dumps(document, separators=(",", ":"), allow_nan=False))
+    """Write one object on one line, all beyond ASCII escaped, so that foreign text cannot steer a terminal; a megabyte
+    of it is cut, or it would stand there once for every place that names it.
+    """
+    write(json.dumps(_cut(document), separators=(",", ":"), allow_nan=False))
+
+
+def _cut(value: object) -> object:
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
+    if isinstance(value, Mapping):
+        return {_cut(key): _cut(each) for key, each in value.items()}
+    return [_cut(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def tell(message: str) -> None:
@@ -55,13 +66,13 @@ def tell(message: str) -> None:
 
 
 def show(lines: Iterable[str]) -> None:
-    """Show a person several lines on standard error, each cleaned; silent where that is closed."""
+    """Show a person several lines on standard error, each cleaned but in its columns; silent where that is closed."""
     if sys.stderr is None:
         return
     try:
         for line in lines:
-            indent = len(line) - len(line.lstrip(" "))
-            sys.stderr.write(f"{' ' * indent}{_shown(clean(line))}\n")
+            words = re.sub(r"[^ ]+", lambda word: clean(word[0]), line)
+            sys.stderr.write(f"{_shown(words)}\n")
         sys.stderr.flush()
     except OSError:
         return

@@ -8,7 +8,7 @@ from datetime import datetime
 from rich.table import Column
 from rich.text import Text
 
-from brconsole.cli import rollout_document
+from brconsole.cli import rollout_document, rollout_text
 from brconsole.cli.json_values import Document, moment
 from brconsole.cli.status_table import render_rows
 from brconsole.cli.terminal import Terminal
@@ -62,7 +62,8 @@ def render(environment: Environment, view: RolloutView, terminal: Terminal) -> s
         "",
         render_gates(view.gates.gates, view.now, terminal),
     ]
-    parts += [f"{glyphs.WARN} {clean(reason, _LONGEST)}" for reason in view.blocked_by]
+    told = [finding.text for finding in view.findings if not finding.blocks]
+    parts += [f"{glyphs.WARN} {clean(reason, _LONGEST)}" for reason in (*view.blocked_by, *told)]
     parts.append(f"next: {clean(rollout_document.next_words(view.decision), _LONGEST)}")
     text = "\n".join(parts)
     return glyphs.to_ascii(text) if terminal.ascii_only else text
@@ -123,13 +124,7 @@ def _head(environment: Environment, view: RolloutView) -> Iterator[str]:
     if not isinstance(state, Rollout):
         yield f"{name}: " + ("the record of its rollout cannot be read" if phase is None else "no rollout is under way")
         return
-    yield f"{name}: {state.id}, {phase}" + (
-        "" if not state.active else f", step {state.step + 1} of {len(state.steps)}"
-    )
-    plan = " → ".join(f"{step.percent} %" for step in state.steps)
-    yield f"plan {clean(state.plan.partition('@')[0], 80)}: {plan}" + (
-        f"; deadline {state.deadline:%Y-%m-%d %H:%M} UTC" if state.active else ""
-    )
+    yield f"{name}: {rollout_text.sentence(state)}"
     if view.driver is not None:
         yield f"{clean(view.driver, 120)} drives"
     if state.reason:

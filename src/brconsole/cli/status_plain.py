@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TypeVar
 
+from brconsole.cli import rollout_text
 from brconsole.cli.json_values import moment
 from brconsole.domain import rates
 from brconsole.domain.alert import AlertState
@@ -38,6 +39,8 @@ def lines(fleet: Fleet, only: str | None = None) -> Iterator[str]:
     for service in fleet.services.value or ():
         if only in (None, service.name):
             yield _service(fleet, service)
+    for name, words in rollout_text.of(fleet, only):
+        yield f"Rollout of {clean(name)}: {words}."
     if "slos" in fleet.sources:
         yield from _unknown("objectives", fleet.slos)
         for slo in fleet.slos.value or ():

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
+from brconsole.cli import rollout_text
 from brconsole.cli.causes import by_cause
 from brconsole.cli.terminal import Terminal
 from brconsole.domain import rates
@@ -105,6 +106,11 @@ def _parts(fleet: Fleet, only: str | None, width: int) -> Iterator[RenderableTyp
     for reason in report.reasons:
         yield Padding(Text(clean(reason, _LONGEST)), (0, 0, 0, 2))
     yield from _section("Services", fleet.services, lambda value: _services(fleet, value, only, width >= _WIDTH_OF_ALL))
+    rollouts = list(rollout_text.of(fleet, only))
+    if rollouts:
+        yield Text("\nRollouts", "bold")
+        for name, words in rollouts:
+            yield Padding(Text(f"{clean(name, 40)}: {words}"), (0, 0, 0, 2))
     if "slos" in fleet.sources:
         yield from _section("Error budgets", fleet.slos, lambda value: _slos(value, fleet.now, only))
     if "queues" in fleet.sources:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from brconsole.domain.environment import Environment
 from brconsole.operations.feed import Feed
+
+if TYPE_CHECKING:
+    from brconsole.operations.modes import Modes
 
 Mode = Literal["read-only", "write"]
 
@@ -29,6 +32,9 @@ class Console:
     """Keys by action id."""
     simulated: bool
     mode: Mode
+    """The strictest of all environments."""
+    modes: Mapping[str, Modes] = field(default_factory=dict)
+    """By environment name; whoever writes asks here, and so does the gateway of that environment."""
     problems: tuple[str, ...] = ()
     """Sentences to show at the start: what was wrong with the configuration and is done without."""
 
