@@ -46,6 +46,7 @@ def test_lines_are_folded_into_one() -> None:
 
 def test_a_flood_of_combining_marks_is_thinned_and_the_marks_of_a_script_stay() -> None:
     assert clean("q" + "\u0301" * 500 + "!") == "q" + "\u0301" * 4 + "!"
+    assert clean("q" + "\u0301\u0489\u20dd" * 500 + "!") == "q" + "\u0301" * 4 + "!"
     for word in ("naïve", "ที่นี่", "हिन्दी", "שָׁלוֹם"):
         assert clean(word) == word
 

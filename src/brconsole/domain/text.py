@@ -34,10 +34,12 @@ def clean(text: str, longest: int = LONGEST) -> str:
 
 
 def _thinned(text: str) -> str:
+    """Without the marks that nobody needs: those that enclose their neighbours (Me), and the fifth over a letter."""
     kept: list[str] = []
     marks = 0
     for character in text:
-        marks = marks + 1 if character >= "\u0300" and unicodedata.category(character) in ("Mn", "Me") else 0
-        if marks <= _MARKS_KEPT:
+        kind = unicodedata.category(character) if character >= "\u0300" else ""
+        marks = marks + 1 if kind == "Mn" else marks if kind == "Me" else 0
+        if kind != "Me" and marks <= _MARKS_KEPT:
             kept.append(character)
     return "".join(kept)
