@@ -320,3 +320,11 @@ def test_ids_are_stable_words_and_capitals_are_for_writes() -> None:
         assert verb.isidentifier()
         capitals = [key for key in action.keys if len(key) == 1 and key.isupper()]
         assert not capitals or action.effect is Effect.WRITE or action.id == "list.bottom"
+
+
+async def test_the_charts_follow_the_cursor_when_it_rests_and_not_at_every_row() -> None:
+    async with standing(samples.console(samples.many()), (160, 45)) as stand:
+        await stand.until_shown("svc-000 · last hour")
+        await stand.pilot.press(*"jjj")
+        await stand.until_shown("svc-003 · last hour")
+        assert chosen(stand) == "svc-003"

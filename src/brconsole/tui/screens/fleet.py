@@ -19,6 +19,8 @@ from brconsole.tui.state import FleetModel, ServiceRow
 from brconsole.tui.table import RowCursor
 
 PANELS = ("services", "budget", "alerts", "queues", "spend", "changes")
+SETTLE_S = 0.08
+"""A cursor that rests as long is looked at; the charts then follow it."""
 TWO_LINES_WIDTH = 72
 """From this width a service has a second line of detail, where there are rows for it."""
 _SERVICE_SOURCES = ("services", "revisions", "requests", "latency", "instances")
@@ -64,6 +66,9 @@ class FleetScreen(BoardScreen):
         self._row_lines = 1
         self._boxes: dict[str, Box] = {}
         self._table_height = 1
+        self._drawn: dict[str, tuple[object, tuple[object, ...], Panel]] = {}
+        self._charted: str | None = None
+        self._moving = 0
 
     def page(self, width: int, height: int) -> Sequence[Line]:
         """Header, verdict and panels."""
@@ -73,11 +78,34 @@ class FleetScreen(BoardScreen):
             chrome.verdict(model, width),
         ]
         rows = view.rows(model)
+        if not self._moving or self._charted is None:
+            row = self.chosen()
+            self._charted = row.key if row else None
         body = height - len(top)
         boxes = {view.focus: Box(0, 0, width, body)} if view.zoomed else fleet_layout(width, body)
         self._boxes = {name: Box(box.x, box.y + len(top), box.width, box.height) for name, box in boxes.items()}
-        panels = [self._panel(name, box, rows) for name, box in boxes.items()]
+        panels = [self._kept(name, box, rows) for name, box in boxes.items()]
         return [*top, *compose(panels, width, body, f"env:{model.colour}", heavy=model.environment.protected)]
+
+    def _kept(self, name: str, box: Box, rows: list[ServiceRow]) -> Panel:
+        """A panel; what the cursor does not change is drawn once for a snapshot and a second."""
+        if name in ("services", "summary"):
+            return self._panel(name, box, rows)
+        view = self.view
+        drawn_for = (
+            self.model.now,
+            box,
+            view.focus,
+            view.zoomed,
+            view.scroll.get(name),
+            self._charted if name == "chart" else None,
+        )
+        kept = self._drawn.get(name)
+        if kept is not None and kept[0] is self.model.fleet and kept[1] == drawn_for:
+            return kept[2]
+        panel = self._panel(name, box, rows)
+        self._drawn[name] = (self.model.fleet, drawn_for, panel)
+        return panel
 
     def _panel(self, name: str, box: Box, rows: list[ServiceRow]) -> Panel:
         model, view = self.model, self.view
@@ -95,7 +123,7 @@ class FleetScreen(BoardScreen):
         if name == "summary":
             return summary.panel(model, box, partial(self._services, rows))
         if name == "chart":
-            row = self.chosen()
+            row = model.row(self._charted) if self._charted is not None else None
             title = f"{row.name} · last hour" if row else "Last hour"
             return panel(
                 box,
@@ -182,7 +210,15 @@ class FleetScreen(BoardScreen):
             self.view.scroll[self.view.focus] = max(0, offset + max(-1000, min(1000, steps)))
         else:
             self.view.cursor.move([row.key for row in self.view.rows(self.model)], steps)
+            self._moving += 1
+            self.app.set_timer(SETTLE_S, self._settled)
         self.repaint()
+
+    def _settled(self) -> None:
+        """The cursor rests: the charts follow it now, not at every row it passes."""
+        self._moving -= 1
+        if not self._moving:
+            self.repaint()
 
     def page_step(self) -> int:
         """What is in sight."""
