@@ -20,14 +20,18 @@ Line = tuple[Span, ...]
 
 EMPTY: Line = ()
 
-_VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_VARIATION = re.compile("[\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0100-\U000e01ef]")
+"""Selectors and skin tones: they change a glyph's width in some terminals and not in others."""
+_FLAG_LETTERS = {0x1F1E6 + index: chr(ord("A") + index) for index in range(26)}
+"""Two of them are a flag of two cells in one terminal and two letters of four in another; as letters they are sure."""
 
 
 def shown(text: str, longest: int = 300) -> str:
     """Foreign text as it may stand on the screen: harmless, on one line, and without selectors that change a glyph's
     width.
     """
-    return _VARIATION.sub("", clean(text, longest))
+    cleaned = clean(text, longest)
+    return cleaned if cleaned.isascii() else _VARIATION.sub("", cleaned.translate(_FLAG_LETTERS))
 
 
 def width_of(line: Line) -> int:
