@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 IDENTITY_S = 3.0
 """Real seconds that a command waits to learn its own name; a rollback does not depend on it."""
 RATES_S = 2.0
-"""Real seconds that it waits for the requests a second, which only say how much would move."""
+"""Real seconds that a command waits for the requests a second, which only say how much would move."""
+EMERGENCY_RATES_S = 0.5
+"""The same for a rollback."""
 _RATE_WINDOW_S = 300
 
 
@@ -54,13 +56,14 @@ async def acting(
     modes: Modes,
     *,
     headless: bool = False,
-    rates: bool = False,
+    rates_s: float | None = None,
     recover: bool = False,
 ) -> AsyncIterator[UseCases]:
     """The use cases of an environment, connected as long as the block lasts.
 
-    `headless` is a pipeline or an agent. With `rates` the plans say how many requests a minute move. With `recover` it
-    is first found out and told what became of writes that a crash interrupted.
+    `headless` is a pipeline or an agent. With `rates_s` the plans say how many requests a minute move, if that is
+    answered within so many real seconds. With `recover` it is first found out and told what became of writes that a
+    crash interrupted.
     """
     from brconsole.wiring import open_cloud
 
@@ -68,7 +71,7 @@ async def acting(
     async with open_cloud(environment, options) as (cloud, clock):
         own = connection.simulated or options.endpoint is not None
         who, fleet = await asyncio.gather(
-            _local_name() if own else _identity(cloud), _requests(environment, cloud, clock, wanted=rates)
+            _local_name() if own else _identity(cloud), _requests(environment, cloud, clock, rates_s)
         )
         journal = Journal(connection.state_folder)
         cases = compose(environment, cloud, clock, modes, journal, Actor(who, headless), fleet=lambda: fleet)
@@ -97,16 +100,16 @@ async def _local_name() -> str:
     return clean(f"{name}@{socket.gethostname()}", 120)
 
 
-async def _requests(environment: Environment, cloud: Cloud, clock: Clock, *, wanted: bool) -> Fleet | None:
+async def _requests(environment: Environment, cloud: Cloud, clock: Clock, within_s: float | None) -> Fleet | None:
     """The time, and what is needed to say how many requests a plan moves; None where that is not known in time."""
     with suppress(Exception):  # without the time a rollback still goes, and every other command says what it lacks
         await within(clock.synchronise(), IDENTITY_S, RealTiming())
     now = clock.now()
-    if now is None or not wanted:
+    if now is None or within_s is None:
         return None
     end = closed_minute(now)
     try:
-        rows = await within(cloud.metrics.requests(end, _RATE_WINDOW_S, 60), RATES_S, RealTiming())
+        rows = await within(cloud.metrics.requests(end, _RATE_WINDOW_S, 60), within_s, RealTiming())
     except Exception:  # noqa: BLE001 - how much moves is then not known, and the plan says so
         return None
     return Fleet(environment, now, clock.simulated, requests=Reading(RequestTable(rows, end), end))

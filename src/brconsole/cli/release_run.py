@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from brconsole.cli import exit_codes, output, plan_text, release_text
-from brconsole.cli.acting import acting, writable
+from brconsole.cli.acting import RATES_S, acting, writable
 from brconsole.cli.confirming import standing
 from brconsole.cli.session import Session
 from brconsole.cli.signals import until_asked
@@ -39,7 +39,7 @@ def drive(session: Session, environment: Environment, order: Drive) -> int:
     with session.connection() as connection:
 
         async def run() -> int:
-            async with acting(environment, connection, modes, headless=True, rates=True, recover=True) as cases:
+            async with acting(environment, connection, modes, headless=True, rates_s=RATES_S, recover=True) as cases:
                 return await _driven(session, cases, order)
 
         return asyncio.run(run())

@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from brconsole.cli import exit_codes, output, plan_text
-from brconsole.cli.acting import acting, writable
+from brconsole.cli.acting import EMERGENCY_RATES_S, acting, writable
 from brconsole.cli.confirming import confirm
 from brconsole.cli.failures import CommandError, MisuseError
 from brconsole.cli.options import Command, global_options
@@ -77,7 +77,7 @@ def _group(
     with session.connection() as connection:
 
         async def run() -> int:
-            async with acting(environment, connection, modes, rates=True) as cases:
+            async with acting(environment, connection, modes, rates_s=EMERGENCY_RATES_S) as cases:
                 return await _group_rolled_back(session, cases, reason, typed, dry_run, as_json)
 
         return asyncio.run(run())

@@ -7,18 +7,22 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from brconsole.cli import exit_codes, output, plan_text
-from brconsole.cli.acting import acting, writable
+from brconsole.cli.acting import EMERGENCY_RATES_S, RATES_S, acting, writable
 from brconsole.cli.confirming import confirm
 from brconsole.cli.failures import MisuseError, not_among
 from brconsole.cli.session import Session
 from brconsole.domain.environment import Environment
+from brconsole.domain.service import Service
 from brconsole.domain.text import clean
 from brconsole.operations.gateway import Proposal, WriteAction
 from brconsole.operations.modes import Modes
-from brconsole.operations.outcome import Outcome, OutcomeKind
+from brconsole.operations.outcome import Outcome
 from brconsole.operations.ports import SourceFailure
+from brconsole.operations.timing import RealTiming, within
 from brconsole.operations.use_cases import UseCases
 
+LIST_S = 3.0
+"""Real seconds for the list of services, where one that was named does not answer."""
 Propose = Callable[[UseCases], Awaitable[Proposal | Outcome]]
 
 
@@ -41,7 +45,8 @@ def carry_out(session: Session, environment: Environment, order: Order) -> int:
 
         async def run() -> int:
             recover = not (order.dry_run or order.action.emergency)
-            async with acting(environment, connection, modes, rates=True, recover=recover) as cases:
+            rates_s = EMERGENCY_RATES_S if order.action.emergency else RATES_S
+            async with acting(environment, connection, modes, rates_s=rates_s, recover=recover) as cases:
                 return await _carried_out(session, cases, order)
 
         return asyncio.run(run())
@@ -92,12 +97,19 @@ def told(
 
 
 async def known_service(cases: UseCases, outcome: Outcome) -> None:
-    """A service that does not exist is a mistake of the command line, told with the nearest name."""
-    if outcome.kind is not OutcomeKind.FAILED or not outcome.service:
+    """A service that does not exist is a mistake of the command line, told with the nearest name.
+
+    Asked only where nothing is known of the service; where the list cannot be had either, the outcome speaks.
+    """
+    if outcome.good or not outcome.service or outcome.before is not None:
         return
     try:
-        names = [service.name for service in await cases.cloud.run.services()]
-    except SourceFailure:
+        names = [service.name for service in await within(_services(cases), LIST_S, RealTiming())]
+    except (SourceFailure, TimeoutError):
         return
     if outcome.service not in names:
         raise MisuseError(not_among(f"service in {cases.environment.name}", outcome.service, names))
+
+
+async def _services(cases: UseCases) -> tuple[Service, ...]:
+    return await cases.cloud.run.services()
