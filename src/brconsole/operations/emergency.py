@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from brconsole.domain.decision import Actor, Nothing, Write
-from brconsole.domain.findings import settled
+from brconsole.domain.findings import carries_latest, settled
 from brconsole.domain.intent import ANNOTATION, OUR_TAGS, PREV_TAG, dump, intent_of, traffic_list
 from brconsole.domain.records import roll_back
 from brconsole.domain.service import Revision, Service
@@ -32,8 +32,20 @@ class Rollback:
 
         A wish that Cloud Run failed to fulfil is written again: the same list once more makes it try.
         """
-        wanted = service.desired_split() == {self.target.revision: 100}
-        target = replace(self.target, serves_all=wanted and (settled(service) or service.reconciling))
+        return self._decided(service, now, written=self._wanted(service) and (settled(service) or service.reconciling))
+
+    def arrived(self, service: Service, now: datetime) -> bool:
+        """Whether the service asks for the target alone and no rollout is on its way elsewhere.
+
+        Traffic by itself is no proof: a prepared canary has none yet, and its rollout would go on.
+        """
+        return isinstance(self._decided(service, now, written=self._wanted(service)), Nothing)
+
+    def _wanted(self, service: Service) -> bool:
+        return service.desired_split() == {self.target.revision: 100} and not carries_latest(service)
+
+    def _decided(self, service: Service, now: datetime, *, written: bool) -> Nothing | Write:
+        target = replace(self.target, serves_all=written)
         return roll_back(intent_of(service), service, target, now, self.actor, self.reason, self.revisions, self.failed)
 
     def blind(

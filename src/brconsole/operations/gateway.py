@@ -352,9 +352,15 @@ class Gateway:
         """Until the target has everything: up to RETRIES conflicts are decided anew, then it is sent without a read."""
         entered = _Announced()
         try:
-            current, outcome = await self._roll_back_read(proposal, order, entered, tell, wait_s)
+            current, outcome = proposal, None
+            for _ in range(2):  # a second time where the first ended without a read, and reads work again
+                current, outcome = await self._roll_back_read(current, order, entered, tell, wait_s)
+                outcome = outcome or await self._unread(current, order, entered, tell, wait_s)
+                if outcome is not None:
+                    break
             if outcome is None:
-                outcome = await self._unread(current, order, entered, tell, wait_s)
+                text = f"{order.service}: somebody moves traffic again and again; roll back once more"
+                outcome = self._outcome(current, OutcomeKind.CONFLICT, text, page=True)
             if entered.problem:
                 outcome = replace(outcome, notes=(*outcome.notes, f"not in the local journal: {entered.problem}"))
             return outcome if entered.intent is None else await self._recorded(current, entered.intent, outcome)
@@ -362,17 +368,16 @@ class Gateway:
             self.in_flight.discard(entered.intent or "")
 
     async def _roll_back_read(
-        self, proposal: Proposal, order: Rollback, entered: _Announced, tell: Progress, wait_s: float
+        self, current: Proposal, order: Rollback, entered: _Announced, tell: Progress, wait_s: float
     ) -> tuple[Proposal, Outcome | None]:
         """The proposal as it was last decided and its outcome, None where it must be sent without a read."""
-        current = proposal
         for attempt in range(1 + RETRIES):
             live = await self._read_quickly(order.service)
             if live is None:
                 return current, None
             decided = order.decide(live.service, live.server_time)
             if isinstance(decided, Write):
-                current = _on(proposal, self.environment, live.service, decided)
+                current = _on(current, self.environment, live.service, decided)
                 await self._announce(entered, current, live.server_time)
                 try:
                     await self._writer.write(live, current.plan.after, changed(live.service, current.plan.annotations))
@@ -393,8 +398,8 @@ class Gateway:
 
     async def _unread(
         self, proposal: Proposal, order: Rollback, entered: _Announced, tell: Progress, wait_s: float
-    ) -> Outcome:
-        """Send without a read, from what was last known."""
+    ) -> Outcome | None:
+        """Send without a read, from what was last known; None where it can be read again and is not so."""
         known = self._good.get(order.service)
         now = self._clock.now() or (None if known is None else known.server_time)
         after, annotations = order.blind(None if known is None else known.service, now)
@@ -412,17 +417,14 @@ class Gateway:
         else:
             self._accepted(order, tell, word="accepted, not verified")
         verified = await self._verify_rollback(proposal, order, tell, wait_s, done=True)
-        if unsure is not None and (verified is None or verified.kind is not OutcomeKind.DONE):
+        if unsure is not None and verified is not None and verified.kind is not OutcomeKind.DONE:
             return unsure
-        if verified is None:
-            text = f"{order.service}: the rollback was accepted, and somebody moved traffic again; roll back again"
-            return self._outcome(proposal, OutcomeKind.CONFLICT, text, page=True)
         return verified
 
     async def _verify_rollback(
         self, proposal: Proposal, order: Rollback, tell: Progress, wait_s: float, *, done: bool
     ) -> Outcome | None:
-        """Read back until the target serves everything; None where traffic is asked to go elsewhere again."""
+        """Read back until the target serves everything; None where that is not what is asked for (any more)."""
         target = order.target.revision
         last = f"{order.service}: rollback to {target} accepted, not verified"
         first: datetime | None = None
@@ -432,7 +434,7 @@ class Gateway:
                     last = f"{order.service}: rollback to {target} accepted, not verified ({sentence(RUN, live)})"
                     continue
                 first = first or live.server_time
-                if live.service.desired_split() != {target: 100} or carries_latest(live.service):
+                if not order.arrived(live.service, live.server_time):
                     return None
                 state = undo.progress(live.service, target, None)
                 if state.state is not undo.DrainState.REQUESTED:
