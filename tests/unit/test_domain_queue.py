@@ -37,6 +37,14 @@ def test_a_backlog_drains_at_the_pace_it_shrinks_or_not_at_all(depths: list[int]
         assert queue.drain_eta_s == pytest.approx(depths[-1] / shrinks_per_s)
 
 
+def test_a_queue_that_keeps_up_has_no_time_at_which_it_is_drained() -> None:
+    finished = flat(600, CLOSED, 600, 60)
+    wavers = series(*[40] * 5, 39, 38, 38, 37, 37)
+    assert report("extract", wavers, 4.0, finished).drain_eta_s is None
+    backlog = series(*[4000] * 5, 3900, 3800, 3700, 3600, 3500)
+    assert report("extract", backlog, 300.0, finished).drain_eta_s == pytest.approx(3500 / (500 / 300))
+
+
 @given(st.lists(st.one_of(st.none(), st.integers(0, 100)), max_size=12))
 def test_gaps_never_break_a_report_nor_turn_into_zero(depths: list[int | None]) -> None:
     queue = report("extract", series(*depths), None, series(*depths))

@@ -10,7 +10,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,7 @@ from fakes import CLOSED, START, Clock, Ports, Timing, environment, objective, s
 
 from brconsole.domain.fleet import Fleet
 from brconsole.domain.freshness import SourceState
-from brconsole.domain.service import Service
+from brconsole.domain.service import Change, Service
 from brconsole.domain.traffic import TrafficTarget
 from brconsole.operations.observe import Observer
 from brconsole.operations.ports import FailureKind, SourceFailure
@@ -283,6 +283,22 @@ async def test_in_a_fast_simulation_data_is_not_stale_for_the_time_a_call_takes(
         await bench.timing.advance(30)
         assert bench.fleet.services.age_s(bench.fleet.now) >= 300
         assert bench.fleet.state("services") is SourceState.LIVE
+
+
+async def test_in_one_look_what_answered_first_is_not_stale_for_having_waited_for_the_rest() -> None:
+    bench = Bench(speed=1000)
+    answer = bench.ports.changes
+
+    async def slowly(since: datetime, limit: int) -> tuple[Change, ...]:
+        await bench.timing.sleep(5)
+        return await answer(since, limit)
+
+    bench.ports.changes = slowly  # type: ignore[method-assign]
+    looking = asyncio.create_task(bench.once())
+    await bench.timing.advance(6)
+    fleet = await looking
+    assert fleet.services.age_s(fleet.now) == 5000
+    assert {name for name in fleet.sources if fleet.state(name) is not SourceState.LIVE} == set()
 
 
 async def test_cadence_runs_in_service_time() -> None:

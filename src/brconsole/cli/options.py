@@ -83,7 +83,7 @@ class Moment(click.ParamType[datetime]):
 
 def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
     """Remember what was given; the subcommand is parsed after the group, so its word comes later."""
-    if value not in (None, False) and param.name is not None:
+    if value is not None and value is not False and param.name is not None:  # a seed of 0 is one
         ctx.meta.setdefault(_META, {})[param.name] = value
 
 
@@ -121,7 +121,7 @@ class WholeNumber(click.IntRange):
 _POSITIVE = Number(min=0, min_open=True, max=100_000)
 _SEED = WholeNumber(min=0)
 _LATENCY_MS = Number(0, 60_000)
-_SERVICES = WholeNumber(1, 5_000)
+_SERVICES = WholeNumber(5, 5_000)
 
 _CONNECTION = (
     _option("--simulate", is_flag=True, help="Start the embedded Google Cloud and use it."),
@@ -154,7 +154,13 @@ _SIMULATION = (
         metavar="MS",
         help="A round trip to add to every call.",
     ),
-    _option("--services", of=SimulationOption, type=_SERVICES, metavar="NUMBER", help="How many services there are."),
+    _option(
+        "--services",
+        of=SimulationOption,
+        type=_SERVICES,
+        metavar="NUMBER",
+        help="How many services there are; 5 are ByteReview's own.",
+    ),
 )
 
 C = TypeVar("C", bound=click.Command)

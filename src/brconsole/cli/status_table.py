@@ -161,6 +161,7 @@ def _service(fleet: Fleet, service: Service) -> tuple[Text, ...]:
     def request(value: float | None, form: Callable[[float | None], str]) -> Text:
         return Text(formats.NOTHING if service.is_worker and value is None else form(value))
 
+    no_cold_start = measured.cold_start_p95_ms is None and fleet.cold_starts.known
     glyph, style, notes = _standing(service)
     name = Text(clean(service.name, 40))
     if notes:
@@ -173,7 +174,7 @@ def _service(fleet: Fleet, service: Service) -> tuple[Text, ...]:
         request(measured.error_ratio, formats.percent),
         request(measured.latency_p95_ms, formats.latency),
         Text(formats.count(measured.instances)),
-        Text(formats.latency(measured.cold_start_p95_ms)),
+        Text(formats.NOTHING if no_cold_start else formats.latency(measured.cold_start_p95_ms)),
     )
 
 

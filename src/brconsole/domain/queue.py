@@ -13,6 +13,8 @@ WARN_SHARE = 0.5
 """A queue at half of its alert depth is worth a look."""
 PRESENT_S = 300
 """A gauge whose newest point is as old as this does not tell the present: its exporter is silent."""
+KEEPS_UP_S = 60.0
+"""Less than a minute's work is no backlog: how such a queue wavers says nothing of when it will be empty."""
 
 
 class QueueStatus(StrEnum):
@@ -34,7 +36,9 @@ class QueueReport:
     arrivals_per_s: float | None
     completions_per_s: float | None
     drain_eta_s: float | None
-    """Seconds until empty at the present rates; None where it grows or is unknown, 0 where it is empty."""
+    """Seconds until empty at the present rates; 0 where it is empty, None where it does not shrink, holds no backlog (see
+    `KEEPS_UP_S`) or is unknown.
+    """
     alert_depth: int
     status: QueueStatus
     depth_history: Series | None = None
@@ -66,7 +70,7 @@ def report(
         oldest_age_s,
         arrivals_per_s,
         completions_per_s,
-        _drain_eta_s(now_depth, growth_per_s),
+        _drain_eta_s(now_depth, growth_per_s, completions_per_s),
         alert_depth,
         _status(now_depth, alert_depth),
         depth,
@@ -101,12 +105,14 @@ def _growth_per_s(depth: Series, window_s: int) -> float | None:
     return None
 
 
-def _drain_eta_s(depth: float | None, growth_per_s: float | None) -> float | None:
+def _drain_eta_s(depth: float | None, growth_per_s: float | None, completions_per_s: float | None) -> float | None:
     if depth is None:
         return None
     if depth == 0:
         return 0.0
     if growth_per_s is None or growth_per_s >= 0:
+        return None
+    if completions_per_s is not None and depth <= completions_per_s * KEEPS_UP_S:
         return None
     return depth / -growth_per_s
 

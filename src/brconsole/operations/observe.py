@@ -105,13 +105,17 @@ class Observer:
 
     async def once(self, deadline_s: float = 15.0) -> Fleet:
         """Read every source once, side by side, within real seconds; what has not answered by then has failed."""
-        ends = self._timing.monotonic() + deadline_s
+        began = self._timing.monotonic()
+        ends = began + deadline_s
         if self._clock.now() is not None or await self._synchronise(deadline_s):
             left_s = max(0.0, ends - self._timing.monotonic())
             wanted = [source for source in self._sources.values() if source.name not in sources.HOUSEKEEPING]
             if self._watched is not None:
                 wanted.append(self._watched)
             await asyncio.gather(*(self._observe(source, left_s, f"{deadline_s:g} s") for source in wanted))
+            took_s = self._timing.monotonic() - began
+            for schedule in self._schedules.values():  # what answered first is not stale for having waited for the rest
+                schedule.took_s = max(schedule.took_s, took_s)
         return self.fleet()
 
     async def run(self) -> None:
