@@ -16,13 +16,14 @@ from bench.simulated import simulation
 from bench.terminal import Terminal
 
 PRESSES = 300
-NAMES = slice(3, 17)
+NAMES = range(3, 17)
 """The columns of the services' names: the highlighted row is told by its background, a scrolled table by its names."""
 
 
 def highlighted(screen: pyte.Screen) -> tuple[tuple[str, str], ...]:
     """Background and name down the table; they change when the selection moves or the table scrolls."""
-    return tuple((screen.buffer[row][NAMES.start].bg, screen.display[row][NAMES]) for row in range(screen.lines))
+    rows = (screen.buffer[row] for row in range(screen.lines))
+    return tuple((row[NAMES[0]].bg, "".join(row[column].data for column in NAMES)) for row in rows)
 
 
 def presses(terminal: Terminal) -> list[float]:

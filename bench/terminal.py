@@ -35,6 +35,7 @@ class Terminal:
         self._child = pexpect.spawn(
             command[0], list(command[1:]), dimensions=(rows, columns), env=environment, timeout=None
         )
+        self._child.delaybeforesend = None  # pexpect waits 50 ms before each key, to be kind to password prompts
 
     def __enter__(self) -> Self:
         return self

@@ -433,6 +433,18 @@ def test_a_simulation_tells_its_addresses_and_ends_when_its_input_does() -> None
     assert not kept.exists()
 
 
+def test_a_simulation_starts_when_it_is_first_needed_and_not_before() -> None:
+    with child(f"import sys; print('{ADDRESSES}', flush=True); sys.stdin.read()") as connection:
+        assert connection.pid is None
+        connection.addresses()
+        assert connection.pid is not None
+    with child("print('never')") as unused:
+        pass
+    assert unused.returncode is None
+    with pytest.raises(CommandError, match="was ended"):
+        unused.start()
+
+
 def test_a_simulation_that_does_not_end_by_itself_is_ended() -> None:
     script = f"import signal; print('{ADDRESSES}', flush=True); signal.pause()"
     with child(script, stop_deadline_s=0.05) as connection:

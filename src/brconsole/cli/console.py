@@ -85,8 +85,8 @@ def _theme_exists(session: Session) -> None:
 
 @contextmanager
 def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
-    """Everything that the screens need. Nothing here waits: a simulation comes up while the first frame is painted."""
-    with session.connection() as connection:
+    """Everything that the screens need. Nothing here waits, and a simulation starts after the first paint."""
+    with session.connection(early=False) as connection:
         from brconsole.operations.background import BackgroundFeed, FeedThread
         from brconsole.tui.console import Console
 

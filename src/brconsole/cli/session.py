@@ -65,12 +65,16 @@ class Session:
         return folder if endpoint is None else folder / "endpoints" / re.sub(r"[^\w.-]", "_", endpoint)
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """The way to the APIs for as long as the block lasts."""
+    def connection(self, early: bool = True) -> Iterator[Connection]:
+        """The way to the APIs for as long as the block lasts. A simulation starts at once where it is wanted `early`,
+        else when it is first asked for: the screen is painted before.
+        """
         if self.options.simulate:
             from brconsole.cli.simulated import SimulatedConnection
 
             with SimulatedConnection(self.options.simulation, CALL_DEADLINE_S) as simulated:
+                if early:
+                    simulated.start()
                 yield simulated
         else:
             yield FixedConnection(*self._endpoints(), CALL_DEADLINE_S, self.state_folder())

@@ -60,7 +60,7 @@ def command_line(options: SimulationOptions) -> tuple[str, ...]:
 
 
 class SimulatedConnection:
-    """Starts the child at once and tells its addresses when they are needed; ends it with the block."""
+    """Starts the child when it is told to, or when its addresses are first needed; ends it with the block."""
 
     def __init__(
         self,
@@ -73,21 +73,35 @@ class SimulatedConnection:
         self._deadline_s = deadline_s
         self._command = tuple(command or command_line(options))
         self._stop_deadline_s = stop_deadline_s
-        self._start_by = time.monotonic() + start_deadline_s
+        self._start_deadline_s = start_deadline_s
+        self._start_by = 0.0
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # as long-lived as the child
         self._state = tempfile.TemporaryDirectory(prefix="brconsole-", ignore_cleanup_errors=True)
         self._lock = Lock()
         self._addresses: Addresses | None = None
         self._ended = False
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("BRCONSOLE_")}
-        self._child = subprocess.Popen(
-            self._command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            start_new_session=True,
-            env=environment,
-        )
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the child where it does not run yet; its addresses come later."""
+        with self._lock:
+            self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._child is None:
+            if self._ended:
+                raise CommandError("the simulation was ended.", exit_codes.UNREACHABLE)
+            self._start_by = time.monotonic() + self._start_deadline_s
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("BRCONSOLE_")}
+            self._child = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                start_new_session=True,
+                env=environment,
+            )
+        return self._child
 
     @property
     def simulated(self) -> bool:
@@ -100,14 +114,14 @@ class SimulatedConnection:
         return Path(self._state.name)
 
     @property
-    def pid(self) -> int:
-        """The process id of the child."""
-        return self._child.pid
+    def pid(self) -> int | None:
+        """The process id of the child, None before it was started."""
+        return None if self._child is None else self._child.pid
 
     @property
     def returncode(self) -> int | None:
-        """How the child ended, None while it runs."""
-        return self._child.returncode
+        """How the child ended, None while it runs and before it was started."""
+        return None if self._child is None else self._child.returncode
 
     def __enter__(self) -> Self:
         return self
@@ -128,27 +142,31 @@ class SimulatedConnection:
         """The child's addresses, once it has said them. May be called from any thread."""
         with self._lock:
             if self._addresses is None:
-                self._addresses = _parse(self._first_line())
+                self._addresses = _parse(self._first_line(self._started()))
             return self._addresses
 
     def stop(self) -> None:
         """End the child: its input ends; if that is not enough, it is terminated, then killed."""
         self._ended = True
-        assert self._child.stdin is not None  # asked for above
-        self._child.stdin.close()
-        for end in (None, self._child.terminate, self._child.kill):
-            if end is not None:
-                end()
-            try:
-                self._child.wait(self._stop_deadline_s)
-                break
-            except subprocess.TimeoutExpired:
-                continue
+        if self._child is not None:
+            self._end(self._child)
         self._errors.close()
         self._state.cleanup()
 
-    def _first_line(self) -> bytes:
-        stream = self._child.stdout
+    def _end(self, child: subprocess.Popen[bytes]) -> None:
+        assert child.stdin is not None  # asked for above
+        child.stdin.close()
+        for end in (None, child.terminate, child.kill):
+            if end is not None:
+                end()
+            try:
+                child.wait(self._stop_deadline_s)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+
+    def _first_line(self, child: subprocess.Popen[bytes]) -> bytes:
+        stream = child.stdout
         assert stream is not None  # asked for above
         line = b""
         with selectors.DefaultSelector() as selector:
@@ -162,14 +180,14 @@ class SimulatedConnection:
                     )
                 part = os.read(stream.fileno(), 4096)
                 if not part:
-                    raise self._died()
+                    raise self._died(child)
                 line += part
         return line
 
-    def _died(self) -> CommandError:
+    def _died(self, child: subprocess.Popen[bytes]) -> CommandError:
         if self._ended:
             return CommandError("the simulation was ended.", exit_codes.UNREACHABLE)
-        status = self._child.wait()
+        status = child.wait()
         self._errors.seek(0)
         said = self._errors.read().decode("utf-8", "replace").strip()
         last = said.splitlines()[-1].removeprefix("brconsole: ") if said else "it said nothing"

@@ -182,7 +182,7 @@ def _files(config_path: Path | None, environ: Mapping[str, str], cwd: Path) -> I
         file, asked_by = explicit
         file = cwd / file.expanduser()
         if not file.exists():
-            raise ConfigError("no such configuration file", where=asked_by, found=shown(str(file)))
+            raise ConfigError("no such configuration file", where=asked_by, found=repr(str(file)))
         yield file, Layer.PROJECT_FILE
     elif (project := locations.find_project_file(cwd)) is not None:
         yield project, Layer.PROJECT_FILE
