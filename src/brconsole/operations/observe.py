@@ -181,7 +181,7 @@ class Observer:
             slos=slos,
             alerts=alerts.compose(read("conditions", empty), spent),
             watched=self._watched_service,
-            sources=sources.infos(listed, lambda name: speed * max(LEAST_CADENCE_S, self._schedules[name].took_s)),
+            sources=sources.infos(listed, lambda name: speed * (LEAST_CADENCE_S + self._schedules[name].took_s)),
             api_use=self._cloud.meter.use(),
             series_per_day=self._series_per_day(now),
             **plain,

@@ -146,7 +146,7 @@ def infos(names: Iterable[str], least_cadence_s: Callable[[str], float] = lambda
     """What a face shows of sources: one entry a reading of the fleet.
 
     `least_cadence_s` tells below which cadence a source's loop cannot go, in service time: a second of real time
-    (DESIGN §8.16), or as long as the source takes to answer. In a fast simulation that is longer than what is wished
+    (DESIGN §8.16) and as long as the source takes to answer. In a fast simulation that is longer than what is wished
     for, and data is not stale for it.
     """
     listed: dict[str, SourceInfo] = {}
