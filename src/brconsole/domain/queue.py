@@ -36,8 +36,8 @@ class QueueReport:
     arrivals_per_s: float | None
     completions_per_s: float | None
     drain_eta_s: float | None
-    """Seconds until empty at the present rates, 0 where it is; None where that is unknown, where it does not shrink, and
-    where it is no backlog (see `KEEPS_UP_S`).
+    """Seconds until empty at the present rates, 0 where it is; None where that is unknown, where it does not shrink,
+    and where it is no backlog (see `KEEPS_UP_S`).
     """
     alert_depth: int
     status: QueueStatus
