@@ -107,7 +107,10 @@ WAYS: dict[str, tuple[dict[str, object], str]] = {
     "UNAVAILABLE": ({"code": "UNAVAILABLE"}, "is unavailable"),
     "DEADLINE_EXCEEDED": ({"code": "DEADLINE_EXCEEDED"}, f"within {DEADLINE_S:g} s"),
     "PERMISSION_DENIED": ({"code": "PERMISSION_DENIED"}, "permission {permission}"),
-    "UNAUTHENTICATED": ({"code": "UNAUTHENTICATED"}, "the login is not accepted"),
+    "UNAUTHENTICATED": (
+        {"code": "UNAUTHENTICATED"},
+        "the login is not accepted; run `gcloud auth application-default login`",
+    ),
     "RESOURCE_EXHAUSTED": ({"code": "RESOURCE_EXHAUSTED"}, "the quota is used up"),
     "stall": ({"stall_s": 30}, f"within {DEADLINE_S:g} s"),
     "garbage": ({"garbage": True}, "cannot be read"),

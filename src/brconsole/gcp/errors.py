@@ -23,6 +23,8 @@ from brconsole.operations.ports import FailureKind, SourceFailure
 LOGIN = "gcloud auth application-default login"
 LOGIN_REMEDY = f"run `{LOGIN}`, or try the console with --simulate"
 _LONGEST_REASON = 300
+_GOOGLES_WORDS_ON_LOGINS = ("Request had invalid authentication", "Request is missing required authentication")
+"""They say nothing that the sentence does not, at a length that pushes the command to run off the screen."""
 
 
 class UnreadableReplyError(Exception):
@@ -145,9 +147,8 @@ def _permission(situation: Situation, facts: _Facts) -> SourceFailure:
 
 
 def _unauthenticated(situation: Situation, facts: _Facts) -> SourceFailure:
-    return _made(
-        FailureKind.UNAUTHENTICATED, situation, _said("the login is not accepted", facts.message), LOGIN_REMEDY
-    )
+    message = "" if facts.message.startswith(_GOOGLES_WORDS_ON_LOGINS) else facts.message
+    return _made(FailureKind.UNAUTHENTICATED, situation, _said("the login is not accepted", message), LOGIN_REMEDY)
 
 
 def _not_logged_in(error: BaseException, situation: Situation) -> SourceFailure:
