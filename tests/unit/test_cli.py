@@ -187,8 +187,8 @@ def test_partly_read_is_1_and_says_what_is_missing(fleet: type[Recorded], capsys
         Environment("prod", "p", "r"),
         NOW,
         services=Reading((), NOW),
-        queues=Reading[Any]().failing("Monitoring: unavailable (x)", NOW),
-        slos=Reading[Any]().failing("Monitoring: unavailable (x)", NOW),
+        queues=Reading(error="Monitoring: unavailable (x)", failed_at=NOW),
+        slos=Reading(error="Monitoring: unavailable (x)", failed_at=NOW),
         sources=source("services", "queues", "slos"),
     )
     assert entry.run(["status", "prod", "--json"]) == exit_codes.FAILED

@@ -181,7 +181,7 @@ def hostile() -> Fleet:
         services=Reading(services, NOW),
         queues=Reading((QueueReport(HOSTILE, None, None, None, None, None, 1, QueueStatus.UNKNOWN),), NOW),
         alerts=Reading((AlertReport(HOSTILE, AlertState.FIRING, NOW, 1.0, 0.5, "critical", HOSTILE),), NOW),
-        spend=Reading[SpendReport]().failing(HOSTILE, NOW),
+        spend=Reading(error=HOSTILE, failed_at=NOW),
     )
 
 
