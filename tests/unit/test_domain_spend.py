@@ -83,3 +83,12 @@ def test_finance_is_told_from_85_percent_on_and_since_which_day() -> None:
     assert over is not None
     assert (over.state, over.severity, over.value) == (AlertState.FIRING, "info", pytest.approx(0.85))
     assert over.since == datetime(2026, 11, 9, tzinfo=UTC)
+
+
+def test_on_the_first_of_a_month_the_report_names_the_month_that_it_speaks_of() -> None:
+    last = date(2026, 10, 31)
+    as_of = datetime(2026, 10, 31, 18, tzinfo=UTC)
+    costs = [DailyCost(last, "Cloud Run", 100.0)]
+    assert report(costs, "USD", 1000.0, as_of, last).month == date(2026, 10, 1)
+    begun = report(costs, "USD", 1000.0, as_of, date(2026, 11, 1))
+    assert (begun.month, begun.month_to_date) == (date(2026, 11, 1), 0.0)

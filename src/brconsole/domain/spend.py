@@ -24,7 +24,7 @@ class DailyCost:
 @dataclass(frozen=True, slots=True)
 class SpendReport:
     """A month so far. `estimated` is the share of `month_to_date` that the export does not hold yet (None: nothing is
-    estimated).
+    estimated). `month` is its first day: on the first of a month the export still ends in the month before.
     """
 
     currency: str
@@ -34,6 +34,7 @@ class SpendReport:
     estimated: float | None
     top: tuple[tuple[str, float], ...]
     daily: tuple[tuple[date, float], ...]
+    month: date | None = None
 
     @property
     def share(self) -> float | None:
@@ -67,6 +68,7 @@ def report(
         None,
         tuple(sorted(by_service.items(), key=lambda entry: (-entry[1], entry[0]))[:TOP_SERVICES]),
         tuple(sorted(this_month.items())),
+        first,
     )
 
 

@@ -13,7 +13,8 @@ from brconsole.tui.state import FleetModel
 
 def title(model: FleetModel) -> str:
     """The panel's title with the month of the figures."""
-    moment = model.fleet.spend.as_of or model.now
+    spend = model.fleet.spend.value
+    moment = (spend and spend.month) or model.fleet.spend.as_of or model.now
     return "Spend" if moment is None else f"Spend · {moment:%B}"
 
 
@@ -68,6 +69,8 @@ def _month(spend: SpendReport, as_of: datetime | None, width: int) -> Line:
     if spend.budget is None or not spend.budget:
         return ((formats.NOTHING, "dim"),)
     days = "" if as_of is None else f" day {as_of.day} of {monthrange(as_of.year, as_of.month)[1]}"
+    if as_of is not None and spend.month is not None and as_of.date() < spend.month:
+        days = " not in the export yet"
     gauge = max(6, width - len(days))
     scale = max(spend.budget, spend.month_to_date, spend.forecast or 0.0)
     over = scale > spend.budget
