@@ -64,7 +64,9 @@ class SourceFailure(Exception):  # noqa: N818 - a source fails; nothing in the p
         self.permission = permission
         self.role = role
         self.retry_after_s = retry_after_s
-        super().__init__(f"{api}: {reason} ({resource})" + (f"; {remedy}" if remedy else ""))
+        # Without a login nothing can be read, so the resource says nothing and would only stand before the cure.
+        where = "" if kind is FailureKind.UNAUTHENTICATED else f" ({resource})"
+        super().__init__(f"{api}: {reason}{where}" + (f"; {remedy}" if remedy else ""))
 
 
 class Clock(Protocol):
