@@ -20,6 +20,23 @@ from brconsole.operations.outcome import BY_DIALOG, BY_KEY, NOT_CONFIRMED, STAND
 from brconsole.operations.ports import FailureKind, SourceFailure
 from brconsole.operations.rollouts import Abort, Adopt, Dismiss, Hold, Promote, Restore, Resume, Start
 
+
+class Probe:
+    """Finds etags enforced, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def etag_enforced(self, service: str) -> bool:
+        self.asked += 1
+        return True
+
+
+async def probed(session: Session, probe: Probe | None = None) -> Outcome:
+    outcome, _ = await session.gateway.probe("api", probe or Probe(), BY_KEY)
+    return outcome
+
+
 Propose = Callable[[Session], Awaitable[Proposal | Outcome]]
 PROPOSALS: dict[WriteAction, Propose] = {
     WriteAction.SHIFT: lambda s: s.shifts.propose("api", {STABLE: 80, CANARY: 20}, "why"),
@@ -34,8 +51,10 @@ PROPOSALS: dict[WriteAction, Propose] = {
     WriteAction.DISMISS: lambda s: s.releases.propose(Dismiss("api"), "why"),
     WriteAction.DRIVE: lambda s: s.releases.run("api", "why"),
     WriteAction.ROLLBACK: lambda s: s.rollbacks.propose("api", "why", STABLE),
+    WriteAction.PROBE: probed,
 }
-BY_PERSON = [action for action in WriteAction if action is not WriteAction.DRIVE]
+BY_PERSON = [action for action in WriteAction if action not in (WriteAction.DRIVE, WriteAction.PROBE)]
+"""What is proposed to a person and then moves or records something."""
 
 
 async def a_rollout(run: FakeRun, *orders: str) -> MemoryJournal:
@@ -72,6 +91,7 @@ BEFORE: dict[WriteAction, tuple[str, ...]] = {
     WriteAction.DISMISS: (),
     WriteAction.DRIVE: (),
     WriteAction.ROLLBACK: ("start", "promote"),
+    WriteAction.PROBE: (),
 }
 
 
@@ -403,3 +423,25 @@ async def test_dismissing_a_pinned_candidate_is_written_down_without_moving_traf
     assert (await session.do(session.gateway.send(made, BY_KEY))).good
     assert record_of(run.live("api")).phase is Phase.RELEASED
     assert run.live("api").serving_split() == {STABLE: 100}
+
+
+async def test_the_probe_of_the_write_path_is_confirmed_journaled_and_kept_away_from_rollouts() -> None:
+    run, session = await ready(WriteAction.PROBE)
+    probe = Probe()
+    refused, found = await session.do(session.gateway.probe("api", probe, NOT_CONFIRMED))
+    assert (refused.kind, found, probe.asked) == (OutcomeKind.REFUSED, None, 0)
+    done, found = await session.do(session.gateway.probe("api", probe, BY_KEY))
+    assert (done.kind, found, probe.asked, run.accepted) == (OutcomeKind.DONE, True, 1, [])
+    assert [entry.kind for entry in session.journal.written] == ["intent", "outcome"]
+    await session.do(session.releases.start("api", BY_DIALOG, "go"))
+    refused, found = await session.do(session.gateway.probe("api", probe, BY_KEY))
+    assert (refused.kind, found, probe.asked) == (OutcomeKind.REFUSED, None, 1)
+
+
+async def test_a_step_begins_at_the_moment_of_the_write_and_not_of_the_question() -> None:
+    run, session = await ready(WriteAction.PROMOTE)
+    made = await proposed(WriteAction.PROMOTE, session)
+    run.time.seconds += 60
+    assert (await session.do(session.gateway.send(made, BY_DIALOG))).good
+    assert record_of(run.live("api")).step_started == run.accepted[-1].at
+    assert run.accepted[-1].after == {STABLE: 95, CANARY: 5}

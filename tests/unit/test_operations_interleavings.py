@@ -305,8 +305,8 @@ def _advances(accepted: Accepted) -> bool:
     before, after = accepted.record_before, accepted.record
     if before is None or after is None or before == after or accepted.base is None:
         return False
-    if after.plan.startswith("adopted@") and not before.plan.startswith("adopted@"):
-        return False
+    if after.phase is Phase.HOLDING:
+        return False  # adopted: a split that a person made, taken for what is wanted
     if not accepted.conditional:
         base = intent_of(accepted.base.service)
         before = base if isinstance(base, Rollout) else before

@@ -174,6 +174,23 @@ def plan(
     )
 
 
+def unchanged(environment: Environment, action: str, service: Service) -> Plan:
+    """The plan of a write that leaves everything as it is, LATEST included."""
+    return Plan(
+        action,
+        environment.name,
+        environment.project,
+        environment.region,
+        service.name,
+        base_of(service),
+        service.desired,
+        None,
+        "",
+        0.0,
+        Confirmation.YES_NO,
+    )
+
+
 def check_traffic(targets: tuple[TrafficTarget, ...]) -> None:
     """ValueError for a list that the console never writes: percents beyond 0…100, a sum other than 100, LATEST with
     traffic, one tag twice.

@@ -100,6 +100,7 @@ class Agent:
             return Passed(self._clock.now(), (), (failed(RUN, failure),), ())
         unfinished = await settle_unfinished(self._releases.gateway) if self._first else ()
         self._first = False
+        self._releases.gateway.trail.send_soon()
         ticked: list[Ticked] = []
         failures: list[Outcome] = []
         watched: list[tuple[str, Finding]] = []

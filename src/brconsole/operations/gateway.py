@@ -16,23 +16,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from brconsole.domain import rollout, traffic, undo
-from brconsole.domain.decision import Evidence, Settled, Transition, Write, settle
+from brconsole.domain.decision import Answer, Evidence, Nothing, Refused, Settled, Transition, Write, settle
 from brconsole.domain.environment import Environment
 from brconsole.domain.findings import carries_latest, settled, told
 from brconsole.domain.intent import ANNOTATION, Rollout, intent_of
-from brconsole.domain.plan import Plan, check_traffic, confirmation, plan, recheck
+from brconsole.domain.plan import Plan, check_traffic, confirmation, plan, recheck, unchanged
 from brconsole.domain.service import Service
 from brconsole.domain.text import clean
 from brconsole.operations.emergency import Rollback, changed
 from brconsole.operations.journal import JournalFailure
 from brconsole.operations.modes import Modes
 from brconsole.operations.outcome import Confirmed, Outcome, OutcomeKind, failed
-from brconsole.operations.ports import Clock, FailureKind, LiveService, SourceFailure, TrafficWriter
+from brconsole.operations.ports import Clock, FailureKind, LiveService, SourceFailure, TrafficWriter, WriteProbe
 from brconsole.operations.reading import sentence
 from brconsole.operations.timing import RealTiming, Timing, within
 from brconsole.operations.trail import Trail, record_after
@@ -80,6 +80,8 @@ class WriteAction(StrEnum):
     DRIVE = "release.drive"
     """What the reducer decides by itself, under an agent's or a pipeline's standing order."""
     ROLLBACK = "release.rollback"
+    PROBE = "doctor.probe"
+    """A write that changes nothing, to find out which write path is safe."""
 
     @property
     def emergency(self) -> bool:
@@ -104,6 +106,10 @@ class Proposal:
     """The identities of the revisions that get traffic: the write needs actAs on each."""
     notes: tuple[str, ...] = ()
     page: bool = False
+    again: Callable[[LiveService], Answer] | None = field(default=None, compare=False)
+    """Decides once more on the service as re-read for the write, with the evidence of the question: what counts is the
+    moment of the write (DESIGN §8.6), not that of the question. None for a split by hand.
+    """
 
 
 @dataclass(slots=True)
@@ -254,6 +260,10 @@ class Gateway:
         live = await self.authorize(proposal, confirmed)
         if isinstance(live, Outcome):
             return live
+        now = self._decided_now(proposal, live)
+        if isinstance(now, Outcome):
+            return now
+        proposal = now
         if proposal.plan.service in self._busy:  # another one came while this one was read
             why = f"another write to {proposal.plan.service} is under way"
             return self._outcome(proposal, OutcomeKind.REFUSED, why)
@@ -262,6 +272,43 @@ class Gateway:
             return await self._write(proposal, live, tell, wait_s)
         finally:
             self._busy.discard(proposal.plan.service)
+
+    async def probe(self, service: str, probing: WriteProbe, confirmed: Confirmed) -> tuple[Outcome, bool | None]:
+        """Whether Run v2 refuses a stale etag, by a write that changes nothing (DESIGN §8.9); None where that was not
+        found out.
+        """
+        refused = self.refusal(WriteAction.PROBE, service)
+        if refused is not None:
+            return refused, None
+        try:
+            live = await self.read(service)
+        except SourceFailure as failure:
+            return failed(RUN, failure, service), None
+        state = intent_of(live.service)
+        if isinstance(state, Rollout) and state.active:
+            text = f"{service}: rollout {state.id} is under way; probe a service that is at rest"
+            return Outcome(OutcomeKind.REFUSED, text, service, live.service.desired_split()), None
+        asked = unchanged(self.environment, WriteAction.PROBE.value, live.service)
+        proposal = Proposal(asked)
+        not_now = self._refused_unread(proposal, confirmed)
+        if not_now is not None:
+            return not_now, None
+        try:
+            intent = await self.trail.intent(asked, record_after(asked), live.server_time)
+        except JournalFailure as failure:
+            return self._outcome(proposal, OutcomeKind.FAILED, f"nothing was sent: {failure}"), None
+        enforced: bool | None = None
+        with self._flying(intent):
+            try:
+                enforced = await probing.etag_enforced(service)
+            except SourceFailure as failure:
+                ended = failed(RUN, failure, service)
+                outcome = self._outcome(proposal, ended.kind, ended.sentence)
+            else:
+                word = "refuses" if enforced else "does not refuse"
+                text = f"{service}: Run v2 {word} a write under an etag that is not the live one"
+                outcome = self._outcome(proposal, OutcomeKind.DONE, text)
+            return await self._recorded(proposal, intent, outcome), enforced
 
     async def _write(self, proposal: Proposal, live: LiveService, tell: Progress, wait_s: float) -> Outcome:
         asked = proposal.plan
@@ -502,6 +549,22 @@ class Gateway:
 
     # --------------------------------------------------------------------------------------------------------- helpers
 
+    def _decided_now(self, proposal: Proposal, live: LiveService) -> Proposal | Outcome:
+        """The proposal as it is decided at the moment of the write, or why it is not any more."""
+        if proposal.again is None:
+            return proposal
+        answer = proposal.again(live)
+        if isinstance(answer, Write) and answer.traffic == proposal.plan.after:
+            return replace(proposal, decided=answer, plan=replace(proposal.plan, annotations=answer.annotations))
+        name = proposal.plan.service
+        if isinstance(answer, Nothing):
+            return self._outcome(proposal, OutcomeKind.ALREADY_DONE, f"{name}: {answer.reason}")
+        if isinstance(answer, Refused) and not answer.conflict:
+            kind = OutcomeKind.GATE_HOLD if answer.blocked_by else OutcomeKind.REFUSED
+            held = self._outcome(proposal, kind, f"{name}: {answer.reason}")
+            return replace(held, blocked_by=answer.blocked_by)
+        return self._outcome(proposal, OutcomeKind.CONFLICT, f"{name}: what is next is another step now; look again")
+
     def _stands(self, proposal: Proposal, service: Service) -> Settled:
         """Where a service stands with regard to a proposal."""
         asked = proposal.plan
@@ -509,8 +572,8 @@ class Gateway:
         split = service.desired_split()
         if record == asked.base.annotation and split == asked.base.split and not carries_latest(service):
             # A split by hand leaves the record alone, so a plan that changes nothing is done before it begins.
-            unchanged = proposal.decided is None and split == asked.target
-            return Settled.DONE if unchanged else Settled.OPEN
+            nothing = proposal.decided is None and split == asked.target
+            return Settled.DONE if nothing else Settled.OPEN
         if proposal.decided is not None:
             return settle(proposal.decided, service)
         arrived = not traffic.differs(split, asked.target) and not carries_latest(service)
@@ -565,6 +628,7 @@ def propose_write(
     wheel: str | None = None,
     service_accounts: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
+    again: Callable[[LiveService], Answer] | None = None,
 ) -> Proposal:
     """What the reducer or an order decided, as a plan on the service it was decided for."""
     moves = traffic.differs(service.desired_split(), decided.intent.split)
@@ -579,7 +643,7 @@ def propose_write(
         requests_per_s,
         emergency=rollback is not None,
     )
-    return Proposal(made, decided, rollback, fresh_until, wheel, service_accounts, notes, decided.page)
+    return Proposal(made, decided, rollback, fresh_until, wheel, service_accounts, notes, decided.page, again)
 
 
 def _on(proposal: Proposal, environment: Environment, service: Service, decided: Write) -> Proposal:

@@ -282,6 +282,15 @@ class TrafficWriter(Protocol):
         """Whether it may act as a runtime service account, which every traffic write needs; None if not askable."""
 
 
+class WriteProbe(Protocol):
+    """Finds out whether Run v2 refuses a stale version (DESIGN §8.9). Nothing but the gateway calls it: it writes."""
+
+    async def etag_enforced(self, service: str) -> bool:
+        """Send the live traffic list once more under a bogus etag, first for validation only, then in earnest; whether
+        that was refused. Where it is not, a generation more is all that is left of it.
+        """
+
+
 class AuditWriter(Protocol):
     """Where journal entries go besides the local journal."""
 
@@ -318,6 +327,7 @@ class Cloud:
     endpoints: Sequence[str] = field(default_factory=tuple)
     gate_metrics: GateMetrics | None = None
     writer: TrafficWriter | None = None
+    write_probe: WriteProbe | None = None
     audit_writer: AuditWriter | None = None
     beacon: Beacon | None = None
     migration_proofs: MigrationProofs | None = None

@@ -323,7 +323,11 @@ class Rollbacks:
         except Exception as error:  # noqa: BLE001 - what cannot be read is not known to be drained
             return Outcome(OutcomeKind.UNREACHABLE, f"{service}: {clean(str(error), 300)}", service)
         others = await self._others_requests(service, target, served_since, live.server_time)
-        return undo.progress(live.service, target, others)
+        seen = live.service
+        record = intent_of(seen)
+        if isinstance(record, Rollout) and record.phase is Phase.ROLLED_BACK and record.stable == target:
+            seen = replace(seen, reconciling=False)  # what Cloud Run still works on is that record, not the traffic
+        return undo.progress(seen, target, others)
 
     async def _others_requests(self, service: str, target: str, since: datetime, now: datetime) -> int | None:
         end = closed_minute(now)

@@ -248,7 +248,7 @@ class Releases:
         evidence = await self._evidence_for(order, state, live)
         answer = self._decide(order, reason, state, live, evidence)
         if isinstance(answer, Write):
-            return self._proposal(order, answer, state, live, evidence)
+            return self._proposal(order, reason, answer, state, live, evidence)
         return self._answered(order.service, answer, state, live, evidence)
 
     async def send(
@@ -364,7 +364,9 @@ class Releases:
             order.manual,
         )
 
-    def _proposal(self, order: Order, decided: Write, state: Intent, live: LiveService, evidence: Evidence) -> Proposal:
+    def _proposal(
+        self, order: Order, reason: str, decided: Write, state: Intent, live: LiveService, evidence: Evidence
+    ) -> Proposal:
         if decided.urgent:
             return self._emergency(order.action, decided, live, evidence)
         fresh = None
@@ -378,6 +380,7 @@ class Releases:
             requests_per_s=self._rate(order.service),
             fresh_until=fresh,
             service_accounts=_accounts(decided, live.service, evidence),
+            again=lambda then: self._decide(order, reason, intent_of(then.service), then, evidence),
         )
 
     def _emergency(
