@@ -401,6 +401,29 @@ def test_an_agent_ends_in_peace_on_sigterm(world: Any) -> None:
         assert agent.returncode == exit_codes.DONE
 
 
+# -------------------------------------------------------------------------------------------------- the write path
+
+
+@pytest.mark.parametrize("enforced", [True, False], ids=["etag enforced", "etag ignored"])
+def test_the_write_path_is_chosen_by_what_a_probe_has_proved(
+    capsys: pytest.CaptureFixture[str], enforced: bool
+) -> None:
+    with embedded_cloud(port=0, http_port=0, scenario="quiet", speed=60.0, etag_enforced=enforced) as cloud:
+        brconsole = Prompt(cloud, capsys)
+        before = brconsole.split("staging", "api")
+        ended = brconsole("doctor", "staging", "--probe-writes", "--service", "api", "--yes", "--json")
+        (check,) = [check for check in ended.document["checks"] if check["group"] == "writes"]
+        assert check["state"] == "ok", ended.err
+        path = "v2 with its etag" if enforced else "v1 with its resourceVersion"
+        assert path in check["detail"]
+        assert brconsole.split("staging", "api") == before
+        assert [entry.kind for entry in kept(cloud).entries("staging")] == ["intent", "outcome"]
+        # And writes go on by that path.
+        older = revisions(brconsole, "staging")[1]
+        assert brconsole("traffic", "staging", "api", f"{older}=100", "--yes").status == exit_codes.DONE
+        assert brconsole.split("staging", "api") == {older: 100}
+
+
 def revisions(brconsole: Prompt, environment: str) -> list[str]:
     """The ready revisions of the api, the serving one first."""
     status = brconsole("status", environment, "--json", "--service", "api").document

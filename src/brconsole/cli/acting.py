@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from brconsole.cli import exit_codes, output
+from brconsole.cli.actor import name_of
 from brconsole.cli.failures import CommandError
 from brconsole.cli.modes import open_modes
 from brconsole.cli.session import Connection, Session
@@ -18,7 +17,6 @@ from brconsole.domain.decision import Actor
 from brconsole.domain.fleet import Fleet
 from brconsole.domain.freshness import Reading
 from brconsole.domain.requests import RequestTable
-from brconsole.domain.text import clean
 from brconsole.operations.journal import Journal
 from brconsole.operations.modes import Modes
 from brconsole.operations.ports import Clock, Cloud
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
     from brconsole.domain.environment import Environment
     from brconsole.operations.gateway import WriteAction
 
-IDENTITY_S = 3.0
-"""Real seconds that a command waits to learn its own name; a rollback does not depend on it."""
+TIME_S = 3.0
+"""Real seconds that a command waits for the time; a rollback does not depend on it."""
 RATES_S = 2.0
 """Real seconds that a command waits for the requests a second, which only say how much would move."""
 EMERGENCY_RATES_S = 0.5
@@ -69,9 +67,8 @@ async def acting(
 
     options = await ready(connection)
     async with open_cloud(environment, options) as (cloud, clock):
-        own = connection.simulated or options.endpoint is not None
         who, fleet = await asyncio.gather(
-            _local_name() if own else _identity(cloud), _requests(environment, cloud, clock, rates_s)
+            name_of(cloud, options.endpoint), _requests(environment, cloud, clock, rates_s)
         )
         journal = Journal(connection.state_folder)
         cases = compose(environment, cloud, clock, modes, journal, Actor(who, headless), fleet=lambda: fleet)
@@ -85,25 +82,10 @@ async def acting(
             await cases.close()
 
 
-async def _identity(cloud: Cloud) -> str:
-    try:
-        return clean(await within(cloud.access.identity(), IDENTITY_S, RealTiming()), 120)
-    except Exception:  # noqa: BLE001 - whatever the reason, the login name says who it was
-        return await _local_name()
-
-
-async def _local_name() -> str:
-    """The login on this machine, where no account of Google's says who acts."""
-    name = "unknown"
-    with suppress(OSError, KeyError, ImportError):
-        name = getpass.getuser()
-    return clean(f"{name}@{socket.gethostname()}", 120)
-
-
 async def _requests(environment: Environment, cloud: Cloud, clock: Clock, within_s: float | None) -> Fleet | None:
     """The time, and what is needed to say how many requests a plan moves; None where that is not known in time."""
     with suppress(Exception):  # without the time a rollback still goes, and every other command says what it lacks
-        await within(clock.synchronise(), IDENTITY_S, RealTiming())
+        await within(clock.synchronise(), TIME_S, RealTiming())
     now = clock.now()
     if now is None or within_s is None:
         return None

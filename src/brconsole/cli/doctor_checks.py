@@ -37,6 +37,7 @@ class Group(StrEnum):
     API = "api"
     PERMISSION = "permission"
     QUOTA = "quota"
+    WRITES = "writes"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ COMMANDS: Mapping[str, Entry] = {
     "agent": Entry("agent", "agent", "The headless driver and watcher."),
     "journal": Entry("journal", "journal", "What was done and what became of it; --verify checks it."),
     "simulate": Entry("simulate", "simulate", "The embedded Google Cloud in the foreground."),
-    "doctor": Entry("doctor", "doctor", "Credentials, permissions, APIs, quota and clock; reads only."),
+    "doctor": Entry("doctor", "doctor", "Credentials, permissions, APIs, quota, clock; the write path."),
     "info": Entry("info", "info", "Versions, folders, credentials and terminal."),
     "config": Entry("config_commands", "config", "What is configured and where each value comes from."),
     "themes": Entry("themes", "themes", "The themes that can be chosen."),

@@ -20,6 +20,7 @@ from brconsole.gcp.logging import AuditReader
 from brconsole.gcp.monitoring import MetricsReader, TimeSeriesReader
 from brconsole.gcp.quota import Quota
 from brconsole.gcp.run import CloudRunReader
+from brconsole.gcp.run_probe import EtagProbe
 from brconsole.gcp.run_v1 import RunV1
 from brconsole.gcp.run_v2 import RunV2
 from brconsole.gcp.run_writer import ConditionalWriter, FencedWriter, UnreadWriter
@@ -67,6 +68,7 @@ def ports(
         endpoints=connection.addresses(),
         gate_metrics=GateMetricsReader(caller, series, region),
         writer=_writer(environment, caller, clock, run, connection, state_folder),
+        write_probe=EtagProbe(RunV2(caller, project, region)),
         audit_writer=AuditLogWriter(caller, project),
         beacon=MonitoringBeacon(caller, series, project, region, environment.name),
     )

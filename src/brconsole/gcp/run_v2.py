@@ -58,9 +58,12 @@ class RunV2:
         annotations: Mapping[str, str],
         etag: str,
         lane: Lane = Lane.WRITE,
+        *,
+        validate_only: bool = False,
     ) -> datetime | None:
         """Put the whole traffic list and all annotations in place of the live ones; sent once, "" is no etag.
 
+        With `validate_only` the server checks it and changes nothing.
         Returns the server's Date of the acceptance.
         """
         from google.cloud import run_v2
@@ -86,6 +89,7 @@ class RunV2:
                 ],
             ),
             update_mask=FieldMask(paths=_MASK),
+            validate_only=validate_only,
         )
         _, at = await self._call(UPDATE_SERVICE, "update_service", request, name, lane)
         return at

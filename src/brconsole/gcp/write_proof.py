@@ -37,6 +37,16 @@ def dump(proof: WriteProof) -> str:
     return json.dumps({"schema": SCHEMA, **asdict(proof)}) + "\n"
 
 
+def store(folder: Path, proof: WriteProof) -> Path:
+    """Keep a proof where it is looked for; raises OSError where the disk refuses. The file is there whole or not."""
+    file = proof_file(folder, proof.project, proof.region)
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = file.with_suffix(".new")
+    fresh.write_text(dump(proof), encoding="utf-8")
+    fresh.replace(file)
+    return file
+
+
 def read_proof(path: Path, project: str, region: str, address: str) -> WriteProof | None:
     """The proof in a file, None where there is none that can be read, or one of something else."""
     try:
