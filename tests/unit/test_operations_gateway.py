@@ -213,12 +213,19 @@ async def test_permission_that_cannot_be_asked_stops_nothing() -> None:
     assert (await session.do(session.gateway.send(made, BY_DIALOG))).good
 
 
-async def test_who_does_not_hold_the_wheel_is_refused_and_may_take_it_over() -> None:
-    run, session = await ready(WriteAction.PROMOTE)
-    made = await proposed(WriteAction.PROMOTE, session)
-    refused = await session.do(session.gateway.send(replace(made, wheel="other@example.com"), BY_DIALOG))
-    assert (refused.kind, "other@example.com holds the wheel" in refused.sentence) == (OutcomeKind.REFUSED, True)
-    assert (await session.do(session.gateway.send(made, BY_DIALOG))).good
+async def test_who_does_not_hold_the_wheel_sees_the_plan_is_refused_and_may_take_it_over() -> None:
+    run = FakeRun()
+    run.add()
+    driver, other = Session(run, "driver@example.com"), Session(run)
+    await driver.do(driver.releases.start("api", BY_DIALOG, "go"))
+    made = await other.do(other.releases.propose(Promote("api"), "mine"))
+    assert isinstance(made, Proposal)
+    assert made.plan.target == {STABLE: 95, CANARY: 5}
+    refused = await other.do(other.gateway.send(made, BY_DIALOG))
+    assert refused.kind is OutcomeKind.REFUSED
+    assert refused.sentence.startswith("driver@example.com (until ")
+    assert run.live("api").desired_split() == {STABLE: 100}
+    assert (await other.do(other.releases.promote("api", BY_DIALOG, "mine", takeover=True))).good
     assert run.live("api").desired_split() == {STABLE: 95, CANARY: 5}
 
 

@@ -13,7 +13,7 @@ Each order reads the live service, decides in the domain and goes through the ga
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from brconsole.domain import gates as gate
@@ -246,9 +246,11 @@ class Releases:
             return failed(RUN, failure, order.service)
         state = intent_of(live.service)
         evidence = await self._evidence_for(order, state, live)
-        answer = self._decide(order, reason, state, live, evidence)
+        wheel = self._other_at_the_wheel(order, state, live, evidence)
+        shown = replace(order, takeover=True) if isinstance(order, Promote) and wheel is not None else order
+        answer = self._decide(shown, reason, state, live, evidence)
         if isinstance(answer, Write):
-            return self._proposal(order, reason, answer, state, live, evidence)
+            return self._proposal(order, reason, answer, state, live, evidence, wheel)
         return self._answered(order.service, answer, state, live, evidence)
 
     async def send(
@@ -365,7 +367,14 @@ class Releases:
         )
 
     def _proposal(
-        self, order: Order, reason: str, decided: Write, state: Intent, live: LiveService, evidence: Evidence
+        self,
+        order: Order,
+        reason: str,
+        decided: Write,
+        state: Intent,
+        live: LiveService,
+        evidence: Evidence,
+        wheel: str | None,
     ) -> Proposal:
         if decided.urgent:
             return self._emergency(order.action, decided, live, evidence)
@@ -379,9 +388,19 @@ class Releases:
             decided,
             requests_per_s=self._rate(order.service),
             fresh_until=fresh,
+            wheel=wheel,
             service_accounts=_accounts(decided, live.service, evidence),
             again=lambda then: self._decide(order, reason, intent_of(then.service), then, evidence),
         )
+
+    def _other_at_the_wheel(self, order: Order, state: Intent, live: LiveService, evidence: Evidence) -> str | None:
+        """Who else drives and until when: the plan is shown with it, and sent only with the takeover asked for."""
+        if not isinstance(order, Promote) or order.takeover or not isinstance(state, Rollout):
+            return None
+        holder = driving(state, evidence, live.server_time)
+        if holder is None or holder.who == self.actor.who:
+            return None
+        return f"{holder.who} (until {holder.until:%H:%M:%S} UTC)"
 
     def _emergency(
         self, action: WriteAction, decided: Write, live: LiveService, evidence: Evidence, *, counts: bool = True
