@@ -246,7 +246,7 @@ async def test_the_palette_offers_what_works_here_from_the_same_registry() -> No
 
 
 async def test_help_lists_every_key_that_works_where_it_was_asked_for() -> None:
-    async with standing(samples.console(samples.canary()), (160, 60)) as stand:
+    async with standing(samples.console(samples.canary()), (160, 80)) as stand:
         await stand.press("question_mark")
         text = stand.text()
         for action in ACTIONS:

@@ -21,6 +21,7 @@ from brconsole.config import locations
 
 if TYPE_CHECKING:
     from brconsole.domain.environment import Environment
+    from brconsole.operations.journal import Journal
     from brconsole.operations.ports import Clock, Cloud
     from brconsole.tui.console import Console
 
@@ -88,6 +89,7 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
     """Everything that the screens need. Nothing here waits, and a simulation starts after the first paint."""
     with session.connection(early=False) as connection:
         from brconsole.operations.background import BackgroundFeed, FeedThread
+        from brconsole.operations.background_desk import BackgroundDesk, SharedClouds
         from brconsole.tui.console import Console
 
         loaded = session.loaded
@@ -95,13 +97,13 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
         modes = {mode_of(loaded, environment)[0] for environment in environments}
         own = locations.user_themes()
         thread = FeedThread()
+        clouds = SharedClouds(partial(_opened, connection))
+        feeds = {environment.name: BackgroundFeed(environment, clouds.open, thread) for environment in environments}
+        open_ones = {environment.name: open_modes(loaded, environment) for environment in environments}
         try:
             yield Console(
                 environments=environments,
-                feeds={
-                    environment.name: BackgroundFeed(environment, partial(_opened, connection), thread)
-                    for environment in environments
-                },
+                feeds=feeds,
                 start=None if start is None else start.name,
                 theme=loaded.config.interface.theme,
                 themes_folders=(own,) if own.is_dir() else (),
@@ -109,7 +111,20 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
                 simulated=connection.simulated,
                 # Every environment is one key away, so the strictest of their modes holds for all.
                 mode="read-only" if "read-only" in modes else "write",
-                modes={environment.name: open_modes(loaded, environment) for environment in environments},
+                modes=open_ones,
+                desks={
+                    environment.name: BackgroundDesk(
+                        environment,
+                        clouds.open,
+                        thread,
+                        open_ones[environment.name],
+                        partial(_journal, connection),
+                        partial(_who, connection),
+                        fleet=feeds[environment.name].latest,
+                        observe=feeds[environment.name].refresh,
+                    )
+                    for environment in environments
+                },
             )
         finally:
             thread.stop()
@@ -128,6 +143,20 @@ async def _opened(connection: Connection, environment: Environment) -> AsyncIter
         raise SourceFailure(FailureKind.UNAVAILABLE, "simulation", environment.name, error.message) from error
     async with open_cloud(environment, options) as ports:
         yield ports
+
+
+async def _who(connection: Connection, cloud: Cloud) -> str:
+    """Who acts; asked on the feeds' thread, once the connection is there."""
+    from brconsole.cli.actor import name_of
+
+    return await name_of(cloud, connection.options().endpoint)
+
+
+def _journal(connection: Connection) -> Journal:
+    """Where what is done over this connection is written down."""
+    from brconsole.operations.journal import Journal
+
+    return Journal(connection.state_folder)
 
 
 def _log_to_file() -> None:

@@ -122,7 +122,8 @@ def _of_flight(service: Service, now: datetime) -> Iterator[Finding]:
         return
     waited = None if service.updated is None else now - service.updated
     wish = f"asked for {told(service.desired_split())}, serving {told(service.serving_split())}"
-    if waited is not None and waited <= IN_FLIGHT:
+    # A change so new that nothing tells since when is in flight; drift without a change under way never is.
+    if (waited is None and service.reconciling) or (waited is not None and waited <= IN_FLIGHT):
         yield Finding(FindingKind.RECONCILING, f"a change is under way: {wish}", (WayOut.WAIT, WayOut.ROLL_BACK))
         return
     since = "for an unknown time" if waited is None else f"for {round(waited.total_seconds())} s"

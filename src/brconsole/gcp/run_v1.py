@@ -145,7 +145,7 @@ def _service(content: Mapping[str, Any]) -> Service:
         observed_generation=observed,
         etag="",
         created=datetime.fromisoformat(metadata["creationTimestamp"]),
-        updated=None,
+        updated=_changed(ready) if generation == observed else None,
         last_modifier=clean(annotations.get("serving.knative.dev/lastModifier", "")) or None,
         latest_ready=status.get("latestReadyRevisionName") or None,
         latest_created=status.get("latestCreatedRevisionName") or None,
@@ -155,6 +155,14 @@ def _service(content: Mapping[str, Any]) -> Service:
         annotations=_users_own(annotations),
         session_affinity=((template.get("metadata") or {}).get("annotations") or {}).get(_AFFINITY) == "true",
     )
+
+
+def _changed(ready: Mapping[str, Any]) -> datetime | None:
+    """When the service last began or ended to reconcile: v1 tells no time of the change itself."""
+    try:
+        return datetime.fromisoformat(ready["lastTransitionTime"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _users_own(values: Mapping[str, str]) -> dict[str, str]:

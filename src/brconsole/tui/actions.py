@@ -21,13 +21,17 @@ class Effect(StrEnum):
 
 
 class Scope(StrEnum):
-    """Where an action works. EVERYWHERE is every screen; LIST is what has rows to move through."""
+    """Where an action works. EVERYWHERE is every screen but confirmations; LIST is what has rows to move through."""
 
     EVERYWHERE = "everywhere"
     LIST = "lists"
     WALL = "environment wall"
     FLEET = "fleet"
     SERVICE = "service page"
+    RELEASE = "release"
+    SPLIT = "traffic editor"
+    DIALOG = "confirmation"
+    JOURNAL = "journal"
     THEMES = "theme picker"
 
 
@@ -45,12 +49,99 @@ class Action:
     command: str = ""
     """Its word on the command line."""
     takes: str = ""
-    """What the command takes: environment, service, theme, filter, sort."""
+    """What the command takes: environment, service, theme, filter, sort, reason."""
     effect: Effect = Effect.READ
     remappable: bool = True
+    emergency: bool = False
+    """A write that only ever returns to stable: its card opens in an environment that is read-only by default."""
 
 
 _E, _L, _W, _F, _S, _T = Scope.EVERYWHERE, Scope.LIST, Scope.WALL, Scope.FLEET, Scope.SERVICE, Scope.THEMES
+_R, _P, _D, _J = Scope.RELEASE, Scope.SPLIT, Scope.DIALOG, Scope.JOURNAL
+_ACT = (_F, _S, _R)
+"""Where a service is in front of a person."""
+
+
+def _write(
+    action_id: str,
+    title: str,
+    keys: tuple[str, ...],
+    hint: str,
+    command: str,
+    *,
+    scopes: tuple[Scope, ...] = _ACT,
+    takes: str = "reason",
+    emergency: bool = False,
+) -> Action:
+    return Action(action_id, title, keys, scopes, "Act", hint, command, takes, Effect.WRITE, emergency=emergency)
+
+
+WRITES: tuple[Action, ...] = (
+    _write("release.promote", "Promote to the next step, by its gates", ("P",), "promote", "promote"),
+    _write("release.start", "Start a rollout of the newest revision", ("S",), "start", "start"),
+    _write("rollback.open", "Roll back: the card of the undo target", ("B",), "roll back", "rollback", emergency=True),
+    _write("traffic.shift", "Shift traffic: edit the split", ("T",), "traffic", "traffic", takes=""),
+    _write("release.hold", "Hold where it is; the watch goes on", ("H",), "hold", "hold"),
+    _write("release.resume", "Continue a held rollout", ("C",), "continue", "resume"),
+    _write("release.abort", "Abort: back to stable, the canary has failed", ("A",), "abort", "abort", emergency=True),
+    _write("release.adopt", "Adopt the split as it is, and hold there", ("O",), "adopt", "adopt"),
+    _write("release.restore", "Restore the split that the rollout wants", ("X",), "restore", "restore"),
+    _write("release.dismiss", "The newest revision is not wanted", ("N",), "not wanted", "dismiss"),
+    _write(
+        "release.waive",
+        "Go on WITHOUT evidence",
+        ("F",),
+        "without evidence",
+        "go-on-unproved",
+    ),
+    _write("release.drive", "Take the wheel here, or let it go", ("W",), "wheel", "drive", takes=""),
+    _write("traffic.undo", "Undo the last split by hand", ("u",), "undo", "undo"),
+    _write(
+        "rollback.group",
+        "Roll back the whole release group",
+        ("E",),
+        "",
+        "rollback-group",
+        scopes=(_F, _R),
+        emergency=True,
+    ),
+)
+"""Everything that writes. The footer's order is what helps most first."""
+
+IN_DIALOGS: tuple[Action, ...] = (
+    Action("split.review", "See what would be written", ("enter",), (_P,), "Act", "review"),
+    Action("split.more", "One percent more", ("right", "plus"), (_P,), "Act", "+1"),
+    Action("split.less", "One percent less", ("left",), (_P,), "Act", "-1"),
+    Action("split.more_ten", "Ten percent more", ("shift+right", "right_square_bracket"), (_P,), "Act", "+10"),
+    Action("split.less_ten", "Ten percent less", ("shift+left", "left_square_bracket"), (_P,), "Act", "-10"),
+    Action("split.rest", "This revision takes whatever the others leave", ("space",), (_P,), "Act", "takes the rest"),
+    Action(
+        "dialog.arm",
+        "Arm this one rollback",
+        ("a",),
+        (_D,),
+        "Act",
+        "arm",
+        effect=Effect.WRITE,
+        remappable=False,
+        emergency=True,
+    ),
+    Action(
+        "dialog.confirm",
+        "Yes, do it",
+        ("y",),
+        (_D,),
+        "Act",
+        "yes",
+        effect=Effect.WRITE,
+        remappable=False,
+        emergency=True,
+    ),
+    Action("dialog.cancel", "No, leave everything as it is", ("n",), (_D,), "Act", "no", remappable=False),
+    Action("dialog.choose", "Press the button in focus", ("enter",), (_D,), "Act", "", remappable=False),
+    Action("dialog.focus", "The other button", ("tab", "left", "right"), (_D,), "Act", "", remappable=False),
+    Action("plan.copy", "Copy the gcloud command that does the same", ("c",), (_P, _D), "Take", "copy gcloud"),
+)
 
 ACTIONS: tuple[Action, ...] = (
     # The order is the footer's, what helps most first.
@@ -59,6 +150,19 @@ ACTIONS: tuple[Action, ...] = (
         "fleet.open", "Open the page of the chosen service", ("enter",), (_F,), "Look", "open", "service", "service"
     ),
     Action("theme.use", "Use the chosen theme", ("enter",), (_T,), "Look", "use"),
+    Action("service.release", "Open its release: steps, gates, undo target", ("enter",), (_S,), "Look", "release"),
+    Action(
+        "release.open",
+        "Open the release of the chosen service",
+        ("v",),
+        (_F, _S),
+        "Look",
+        "release",
+        "release",
+        "service",
+    ),
+    *WRITES,
+    *IN_DIALOGS,
     Action("service.previous", "The service before this one", ("left_square_bracket",), (_S,), "Look", "previous"),
     Action("service.next", "The service after this one", ("right_square_bracket",), (_S,), "Look", "next"),
     Action("list.filter", "Filter the rows", ("slash",), (_F,), "Look", "filter", "filter", "filter"),
@@ -84,6 +188,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("theme.pick", "Choose a theme", ("t",), (_E,), "Look", "theme", "theme", "theme"),
     Action("copy.name", "Copy the name", ("c",), (_F, _S), "Take", "copy", "copy"),
     Action("copy.command", "Copy the gcloud command that describes it", ("y",), (_F, _S), "Take", "", "gcloud"),
+    Action("mode.write", "Allow writes for 30 minutes, with a reason", ("w",), (_E,), "Act", "", "write", "reason"),
+    Action("mode.read_only", "End the time in which writes are allowed", (), (_E,), "Act", "", "read-only"),
+    Action(
+        "journal.show", "What was meant to be done and what became of it", ("h",), (_E,), "Go", "journal", "journal"
+    ),
     Action("list.down", "One row down", ("j", "down"), (_L,), "Move"),
     Action("list.up", "One row up", ("k", "up"), (_L,), "Move"),
     Action("list.top", "The first row", ("g", "home"), (_L,), "Move"),

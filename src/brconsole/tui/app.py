@@ -15,12 +15,12 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from brconsole.domain.fleet import Fleet
-from brconsole.tui.actions import Action
+from brconsole.tui.actions import BY_ID, Action, Effect
 from brconsole.tui.console import Console
 from brconsole.tui.glyphs import ascii_only, to_ascii
 from brconsole.tui.host import Host
 from brconsole.tui.keymap import resolve
-from brconsole.tui.messages import FleetObserved
+from brconsole.tui.messages import DeskAnswered, FleetObserved
 from brconsole.tui.paint import Line, shown
 from brconsole.tui.state import FleetModel
 from brconsole.tui.theme_files import WITHOUT_COLOUR, ThemeFile, load
@@ -29,8 +29,12 @@ from brconsole.tui.themes import Palette, toolkit_theme
 if TYPE_CHECKING:
     from textual.command import Provider
 
+    from brconsole.operations.desk import Watching
+    from brconsole.operations.modes import ModeState
+    from brconsole.tui.console import Mode
     from brconsole.tui.screens.base import BoardScreen
     from brconsole.tui.screens.fleet import FleetView
+    from brconsole.tui.writes import Writes
 
 SAY_QUIT_S = 2.0
 """A second ctrl+c within this time quits."""
@@ -83,8 +87,10 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         start = console.start if console.start in self.models else None
         self._current: tuple[str, str | None, str | None] = ("wall" if start is None else "fleet", start, None)
         self._base = self._screen_for(*self._current)
-        self._overlay: BoardScreen | None = None
+        self._overlays: list[BoardScreen] = []
         self._asked_to_quit_at = -1e9
+        self._writes: Writes | None = None
+        self._watched: tuple[str, Watching | None] | None = None
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -96,6 +102,8 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         """After the first paint, begin to look."""
         for name, feed in self.settings.feeds.items():
             self._unsubscribe.append(feed.subscribe(self._observer(name)))
+        for desk in self.settings.desks.values():
+            self._unsubscribe.append(desk.subscribe(self._desk_looked))
         self.call_after_refresh(self._begin)
         if not self.is_headless:
             self._obey_signals()
@@ -120,6 +128,17 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
         return observed
 
+    def _desk_looked(self, text: str | None) -> None:
+        self.from_desk(self.repaint if text is None else lambda: self.say(text, "warning", seconds=10))
+
+    def from_desk(self, deliver: Callable[[], None]) -> None:
+        """Have something done on the screens' loop; called from the desks' thread."""
+        self.post_message(DeskAnswered(deliver))
+
+    def on_desk_answered(self, message: DeskAnswered) -> None:
+        """Take what a desk says."""
+        message.deliver()
+
     def _hang_up(self, _signal: int, _frame: object) -> None:
         """The terminal is gone: nothing can be shown any more, and nothing is owed."""
         self._stop_feeds()
@@ -131,6 +150,8 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         self._unsubscribe.clear()
         for name in self._followed:
             self.settings.feeds[name].stop()
+        for desk in self.settings.desks.values():
+            desk.stop()
         self._followed.clear()
 
     def on_unmount(self) -> None:
@@ -175,12 +196,49 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             feed = self.settings.feeds.get(name)
             if feed is not None:
                 model.now = feed.now() or model.now
+        self._watch()
         self.repaint()
 
     @property
     def front(self) -> BoardScreen:
         """The screen that is shown: help and the theme picker lie over the others."""
-        return self._overlay or self._base
+        return self._overlays[-1] if self._overlays else self._base
+
+    @property
+    def target(self) -> tuple[FleetModel, str] | None:
+        """The environment and the service that are in front of the person: those of a dialog, else of the view."""
+        return self.front.target() or self._base.target()
+
+    @property
+    def environment(self) -> str | None:
+        """The environment that is shown, None on the wall."""
+        return self._current[1]
+
+    @property
+    def writes(self) -> Writes:
+        """What a person can order; loaded when it is first needed."""
+        if self._writes is None:
+            from brconsole.tui.writes import Writes
+
+            self._writes = Writes(self)
+        return self._writes
+
+    def mode(self, model: FleetModel | None = None) -> Mode | ModeState:
+        """Whether an environment may be written to now, or the strictest mode of all."""
+        modes = None if model is None else self.settings.modes.get(model.environment.name)
+        return self.settings.mode if modes is None else modes.state()
+
+    def _watch(self) -> None:
+        """Have the desk look at the service in front of the person."""
+        from brconsole.operations.desk import Watching
+
+        _, environment, _ = self._current
+        desk = None if environment is None else self.settings.desks.get(environment)
+        target = self._base.target()
+        watching = None if target is None else Watching(target[1], rollout=self._current[0] == "release")
+        if desk is not None and environment is not None and (environment, watching) != self._watched:
+            self._watched = (environment, watching)
+            desk.watch(watching)
 
     def _host(self) -> Host:
         return cast("Host", self.screen_stack[0])
@@ -196,12 +254,13 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
     def open(self, overlay: BoardScreen) -> None:
         """Show a screen over the present one."""
-        self._overlay = overlay
+        self._overlays.append(overlay)
         self.repaint()
 
     def close(self) -> None:
         """Show the screen below again."""
-        self._overlay = None
+        if self._overlays:
+            self._overlays.pop()
         self.repaint()
 
     def simulated(self, model: FleetModel | None = None) -> bool:
@@ -224,6 +283,9 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             feeds[name].start()
             feeds[name].watch(service if name == environment else None)
         self._followed = wanted
+        for name, desk in self.settings.desks.items():
+            desk.start() if name == environment else desk.stop()
+        self._watch()
 
     # -- going about --------------------------------------------------------------------------------------------------
 
@@ -232,6 +294,10 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             from brconsole.tui.screens.fleet import FleetScreen
 
             return FleetScreen(self, self.models[environment], self.view_of(environment))
+        if kind == "release" and environment is not None and service is not None:
+            from brconsole.tui.screens.release import ReleaseScreen
+
+            return ReleaseScreen(self, self.models[environment], service)
         if kind == "service" and environment is not None and service is not None:
             from brconsole.tui.screens.service import ServiceScreen
 
@@ -249,7 +315,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
     def go(self, kind: str, environment: str | None = None, service: str | None = None) -> None:
         """Show another view."""
         wanted = (kind, environment, service)
-        self._overlay = None
+        self._overlays.clear()
         if wanted != self._current:
             self._last, self._current = self._current, wanted
             self._base = self._screen_for(*wanted)
@@ -270,7 +336,9 @@ class BrconsoleApp(App[None], inherit_bindings=False):
     def act(self, action_id: str, key: str = "", argument: str = "") -> None:
         """Do what the registry calls `action_id`: key, footer, `:` and palette all come here."""
         name = f"do_{action_id.replace('.', '_')}"
-        if handler := getattr(self, name, None):
+        if BY_ID[action_id].effect is Effect.WRITE and not self.writes.permits(BY_ID[action_id], key):
+            return
+        if handler := getattr(self, name, None) or getattr(self.writes, name, None):
             handler(key, argument)
         elif own := getattr(self.front, name, None) or getattr(self._base, name, None):
             own(key)
@@ -279,21 +347,32 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
     def working(self) -> tuple[Action, ...]:
         """The actions of the screen, also while help lies over it."""
-        return self._base.actions()
+        from brconsole.tui.screens.help import HelpScreen
+
+        below = [overlay for overlay in self._overlays if not isinstance(overlay, HelpScreen)]
+        return (below[-1] if below else self._base).actions()
 
     def do_app_quit(self, _key: str, _argument: str) -> None:
-        """`app.quit`"""
+        """`app.quit`: at once, but for a write that is under way."""
+        if self._writes is not None and (under_way := self._writes.under_way()):
+            now = self._loop_time()
+            if now - self._asked_to_quit_at > SAY_QUIT_S:
+                self._asked_to_quit_at = now
+                self.say(f"{under_way}; q once more quits all the same", "warning", seconds=SAY_QUIT_S)
+                return
         self.exit()
 
     def do_app_back(self, _key: str, _argument: str) -> None:
         """`app.back`: innermost first, and never out of the console."""
         if self.front.back():
             return
-        if self._overlay is not None:
+        if self._overlays:
             self.close()
             return
-        kind, environment, _ = self._current
-        if kind == "service":
+        kind, environment, service = self._current
+        if kind == "release":
+            self.go("service", environment, service)
+        elif kind == "service":
             self.go("fleet", environment)
         elif kind == "fleet" and len(self.models) > 1:
             self.go("wall")
@@ -331,7 +410,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         """`app.help`"""
         from brconsole.tui.screens.help import HelpScreen
 
-        if not isinstance(self._overlay, HelpScreen):
+        if not isinstance(self.front, HelpScreen):
             self.open(HelpScreen(self, self.working()))
 
     def do_app_palette(self, _key: str, _argument: str) -> None:
@@ -340,10 +419,49 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
     def do_app_command(self, _key: str, _argument: str) -> None:
         """`app.command`"""
+        self.ask_command("")
+
+    def ask_command(self, text: str) -> None:
+        """The prompt of `:`, with what is already known of the line."""
         from brconsole.tui.widgets.prompt import Prompt
 
         host = self._host()
-        host.ask(Prompt(":", "", self._ran, self.completions, done=host.answered))
+        host.ask(Prompt(":", text, self._ran, self.completions, done=host.answered))
+
+    def do_mode_write(self, _key: str, argument: str) -> None:
+        """`mode.write`"""
+        self.writes.open_mode(argument)
+
+    def do_mode_read_only(self, _key: str, _argument: str) -> None:
+        """`mode.read_only`"""
+        self.writes.close_mode()
+
+    def do_service_release(self, _key: str, _argument: str) -> None:
+        """`service.release`"""
+        self.do_release_open("", "")
+
+    def do_release_open(self, _key: str, argument: str) -> None:
+        """`release.open`: of the service named, else of the chosen one."""
+        target = self._base.target()
+        environment = self._current[1]
+        if argument and environment is not None:
+            self.go("release", environment, argument)
+        elif target is not None:
+            self.go("release", target[0].environment.name, target[1])
+
+    def do_journal_show(self, _key: str, _argument: str) -> None:
+        """`journal.show`"""
+        from brconsole.tui.screens.journal import JournalScreen
+
+        environment = self._current[1]
+        desk = None if environment is None else self.settings.desks.get(environment)
+        if environment is None or desk is None:
+            self.say("open an environment first: the journal is shown by environment", "warning")
+        elif not isinstance(self.front, JournalScreen):
+            target = self._base.target() if self._current[0] != "fleet" else None
+            screen = JournalScreen(self, self.models[environment], desk, None if target is None else target[1])
+            self.open(screen)
+            screen.read()
 
     def do_list_filter(self, _key: str, argument: str) -> None:
         """`list.filter`: with words from the command line, else asked for."""
@@ -382,7 +500,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
 
         if argument:
             self.use_theme(argument)
-        elif not isinstance(self._overlay, ThemePicker):
+        elif not isinstance(self.front, ThemePicker):
             self.open(ThemePicker(self))
 
     # -- helpers ------------------------------------------------------------------------------------------------------

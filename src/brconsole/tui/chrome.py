@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from brconsole.domain.fleet import Health
 from brconsole.tui import formats, glyphs
@@ -11,6 +12,9 @@ from brconsole.tui.actions import Action, key_name
 from brconsole.tui.console import Mode
 from brconsole.tui.paint import EMPTY, Line, Pen, fit, fit_middle, fit_text, shown, width_of
 from brconsole.tui.state import FleetModel, PanelTrust, Trust
+
+if TYPE_CHECKING:
+    from brconsole.operations.modes import ModeState
 
 RECENT_CHANGE_S = 3600
 DISPENSABLE = 6
@@ -25,7 +29,7 @@ class Part:
     short: Line | None = None
 
 
-def header(model: FleetModel, mode: Mode, *, simulated: bool, width: int, view: str = "") -> Line:
+def header(model: FleetModel, mode: Mode | ModeState, *, simulated: bool, width: int, view: str = "") -> Line:
     """Where this is, how it is, and how far to believe it. The environment and its health are never dropped."""
     sign, word, role = model.health_sign()
     badge = (
@@ -75,9 +79,12 @@ def _place(model: FleetModel) -> Line:
     return ((f"{shown(model.environment.project, 60)} · {shown(model.environment.region, 40)}", "dim"),)
 
 
-def _mode(mode: Mode, *, short: bool) -> Line:
+def _mode(mode: Mode | ModeState, *, short: bool) -> Line:
     if mode == "write":
         return ((f" {glyphs.WRITE} WRITE ", "write"),)
+    if not isinstance(mode, str) and mode.writable:
+        left = "" if mode.left_s is None else f" {max(1, -(-int(mode.left_s) // 60))} min"
+        return ((f" {glyphs.WRITE} WRITE{left} ", "write"),)
     return ((f"{glyphs.READ_ONLY} {'R/O' if short else 'READ-ONLY'}", "dim"),)
 
 

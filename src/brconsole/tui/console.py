@@ -11,6 +11,7 @@ from brconsole.domain.environment import Environment
 from brconsole.operations.feed import Feed
 
 if TYPE_CHECKING:
+    from brconsole.operations.desk import Desk
     from brconsole.operations.modes import Modes
 
 Mode = Literal["read-only", "write"]
@@ -33,10 +34,12 @@ class Console:
     simulated: bool
     mode: Mode
     """The strictest of all environments."""
-    modes: Mapping[str, Modes] = field(default_factory=dict)
-    """By environment name; whoever writes asks here, and so does the gateway of that environment."""
     problems: tuple[str, ...] = ()
     """Sentences to show at the start: what was wrong with the configuration and is done without."""
+    desks: Mapping[str, Desk] = field(default_factory=dict)
+    """Where orders are handed in, by environment name; an environment without a desk can only be looked at."""
+    modes: Mapping[str, Modes] = field(default_factory=dict)
+    """By environment name; whoever writes asks here, and so does the gateway of that environment."""
 
     def environment(self, name: str) -> Environment | None:
         """An environment by its name."""

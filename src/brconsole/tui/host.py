@@ -59,6 +59,10 @@ class Host(Screen[None]):
                 self._prompt.post_message(event)
             return
         console = self._application
+        if console.front.typed(event.key, event.character):
+            event.stop()
+            event.prevent_default()
+            return
         action_id = next((action.id for action in console.front.actions() if event.key in action.keys), None)
         if action_id is not None:
             event.stop()

@@ -78,6 +78,34 @@ def fit(line: Line, width: int) -> Line:
     return tuple(spans)
 
 
+def cut(line: Line, start: int, end: int) -> Line:
+    """The cells from `start` up to `end` of a line; a wide character at a cut becomes blanks."""
+    spans: list[Span] = []
+    at = 0
+    for text, role in line:
+        cells = cell_len(text)
+        first, last = max(start - at, 0), min(end - at, cells)
+        if first < last:
+            whole = first == 0 and last == cells
+            spans.append((text if whole else _cells(text, first, last), role))
+        at += cells
+    return tuple(spans)
+
+
+def _cells(text: str, first: int, last: int) -> str:
+    if text.isascii():
+        return text[first:last]
+    kept, at = "", 0
+    for character in text:
+        cells = cell_len(character)
+        if at >= first and at + cells <= last:
+            kept += character
+        elif at < last and at + cells > first:
+            kept += " " * (min(last, at + cells) - max(first, at))
+        at += cells
+    return kept
+
+
 def recolour(line: Line, role: str) -> Line:
     """The same text in one role."""
     return tuple((text, role) for text, _ in line)

@@ -42,7 +42,8 @@ class RegistryCommands(Provider):
                 and action.takes != "environment"
                 and action.id not in ("app.palette", "app.back")
             ):
-                yield action.title, f"{key_name(action.keys[0])}  {action.id}", action.id, ""
+                key = f"{key_name(action.keys[0])}  " if action.keys else ""
+                yield action.title, f"{key}{action.id}", action.id, ""
         for name in app.models:
             yield f"Open environment {shown(name, 40)}", "env.open", "env.open", name
         for name in sorted(app.theme_set.themes):

@@ -120,7 +120,9 @@ async def test_both_ways_read_the_same_service_as_the_list_shows(prod: Open) -> 
 
     assert by_v2.service == listed
     assert by_v2.version == listed.etag
-    unknown_to_v1 = {"etag": "", "updated": None, "created": by_v1.service.created}
+    # v1 has no time of the change: it tells when the service last began or ended to reconcile.
+    unknown_to_v1 = {"etag": "", "updated": by_v1.service.updated, "created": by_v1.service.created}
+    assert by_v1.service.updated is not None
     assert by_v1.service == dataclasses.replace(listed, **unknown_to_v1)
     assert by_v1.service.created is not None
     assert listed.created is not None

@@ -115,7 +115,7 @@ def line(
             right=True,
         )
     if columns.latency:
-        pen.cell(_latency(model, row, revision), 9, "text", right=True)
+        pen.cell(latency_of(model, row, revision), 9, "text", right=True)
     if columns.age:
         old = None if model.now is None or revision.created is None else (model.now - revision.created).total_seconds()
         pen.cell(formats.age(old), 9, "dim", right=True)
@@ -150,7 +150,8 @@ def _error_role(ratio: float | None) -> str:
     return "text" if ratio is None or ratio < 0.005 else "warn" if ratio < 0.02 else "bad"
 
 
-def _latency(model: FleetModel, row: ServiceRow, revision: Revision) -> str:
+def latency_of(model: FleetModel, row: ServiceRow, revision: Revision) -> str:
+    """The newest p95 of a revision; unknown where the page of its service was not watched."""
     if row.service.is_worker:
         return formats.NOTHING
     if model.fleet.watched != row.key or model.fleet.latency_by_revision.value is None:

@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from brconsole.tui.actions import Action, Scope, working_in
+from brconsole.tui.actions import WRITES, Action, Effect, Scope, working_in
 from brconsole.tui.chrome import KeyHint, footer
 from brconsole.tui.paint import EMPTY, Line
 
 if TYPE_CHECKING:
     from brconsole.tui.app import BrconsoleApp
+    from brconsole.tui.state import FleetModel
+
+_NEED_A_DESK = frozenset({*(action.id for action in WRITES), "release.open", "service.release", "journal.show"})
+"""What makes no sense where a console was opened to look only; such a key still says why it does nothing."""
 
 
 class BoardScreen:
@@ -30,13 +34,28 @@ class BoardScreen:
         """What works here, with the keys in force."""
         return working_in(self.SCOPES, self.app.keys.actions)
 
+    def hinted(self) -> tuple[Action, ...]:
+        """What the footer offers: what makes sense now. Every other key that works here still answers."""
+        useful = ("rollback.open", "traffic.shift", "release.promote")
+        if not self.app.settings.desks:
+            return tuple(action for action in self.actions() if action.id not in _NEED_A_DESK)
+        return tuple(action for action in self.actions() if action.effect is Effect.READ or action.id in useful)
+
+    def target(self) -> tuple[FleetModel, str] | None:
+        """The environment and the service that stand in front of the person, None where none does."""
+        return None
+
+    def typed(self, key: str, character: str | None) -> bool:
+        """Take a key before the registry does; False leaves it to the registry."""
+        return False
+
     def page(self, width: int, height: int) -> Sequence[Line]:
         """The lines of the screen without the footer."""
         raise NotImplementedError
 
     def whole(self, width: int, height: int) -> Sequence[Line]:
         """The page with the keys at its foot."""
-        foot, self.hints = footer(self.actions(), width)
+        foot, self.hints = footer(self.hinted(), width)
         body = list(self.page(width, height - 1))[: height - 1]
         body += [EMPTY] * (height - 1 - len(body))
         return [*body, foot]

@@ -74,7 +74,7 @@ class FleetScreen(BoardScreen):
         """Header, verdict and panels."""
         app, model, view = self.app, self.model, self.view
         top = [
-            chrome.header(model, app.settings.mode, simulated=app.simulated(model), width=width),
+            chrome.header(model, app.mode(model), simulated=app.simulated(model), width=width),
             chrome.verdict(model, width),
         ]
         rows = view.rows(model)
@@ -202,6 +202,11 @@ class FleetScreen(BoardScreen):
             return None
         self.view.cursor.settle([row.key for row in rows], self._table_height)
         return next((row for row in rows if row.key == self.view.cursor.key), None)
+
+    def target(self) -> tuple[FleetModel, str] | None:
+        """The service under the cursor."""
+        row = self.chosen()
+        return None if row is None else (self.model, row.key)
 
     def move(self, steps: int) -> None:
         """Through the services, or through the panel in focus."""

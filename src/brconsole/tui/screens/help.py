@@ -106,7 +106,7 @@ class HelpScreen(BoardScreen):
 
     def _keys(self, width: int) -> list[Line]:
         lines: list[Line] = []
-        for group in ("Look", "Go", "Move", "Ask", "Take"):
+        for group in ("Look", "Act", "Go", "Move", "Ask", "Take"):
             members = [action for action in self._explained if action.group == group]
             if not members:
                 continue

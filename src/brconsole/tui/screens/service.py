@@ -39,12 +39,16 @@ class ServiceScreen(BoardScreen):
         self._box = Box(0, 0, 1, 1)
         self._listed: list[str] = []
 
+    def target(self) -> tuple[FleetModel, str]:
+        """The service of the page."""
+        return self.model, self.service
+
     def page(self, width: int, height: int) -> Sequence[Line]:
         """Facts, revisions, charts and objectives."""
         app, model = self.app, self.model
         row = model.row(self.service)
         top = [
-            chrome.header(model, app.settings.mode, simulated=app.simulated(model), width=width, view=self.service),
+            chrome.header(model, app.mode(model), simulated=app.simulated(model), width=width, view=self.service),
             chrome.verdict(model, width) if row is None else revisions.verdict(row, width),
         ]
         body = height - len(top)
