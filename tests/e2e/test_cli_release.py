@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ import pytest
 
 # Found by conftest.py: what these tests share.
 from embedded import EmbeddedCloud, embedded_cloud
+from pexpect import fdpexpect
 
 from brconsole.cli import entry, exit_codes, rollout_document
 from brconsole.config import locations
@@ -218,7 +221,61 @@ def test_a_service_that_does_not_exist_is_answered_with_the_nearest(world: Any) 
             assert "did you mean “api”" in ended.err
 
 
+def test_a_pipeline_ends_with_10_where_a_person_is_needed(world: Any) -> None:
+    with world("release-ready") as brconsole:
+        assert brconsole("release", "start", "prod", "api", "--manual", "--write", "--yes").status == exit_codes.DONE
+        ended = brconsole("release", "run", "prod", "api", "--write", "--yes", "--json")
+        assert ended.status == exit_codes.HOLD
+        assert (ended.document["phase"], ended.document["serving"]) == ("prepared", {STABLE: 100})
+        assert "promote" in ended.err
+
+
+def test_a_pipeline_without_a_candidate_or_for_another_one_is_refused(world: Any) -> None:
+    with world("quiet") as brconsole:
+        ended = brconsole("release", "run", "staging", "api", "--yes")
+        assert ended.status == exit_codes.REFUSED
+        assert "no ready revision is newer" in ended.err
+        older = revisions(brconsole, "staging")[1:3]
+        started = brconsole("release", "start", "staging", "api", "--revision", older[0], "--yes")
+        assert started.status == exit_codes.DONE
+        other = brconsole("release", "run", "staging", "api", "--revision", older[1], "--yes")
+        assert other.status == exit_codes.CONFLICT
+
+
 # ------------------------------------------------------------------------------------------------------------ rollback
+
+
+@contextmanager
+def asked(cloud: EmbeddedCloud, *words: str) -> Iterator[tuple[fdpexpect.fdspawn, subprocess.Popen[bytes]]]:
+    """A command with a person at its terminal, who is being asked. No fork of this process, which has threads."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "brconsole", *words, *endpoint(cloud)]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True) as child:
+        os.close(theirs)
+        terminal = fdpexpect.fdspawn(ours, encoding="utf-8", timeout=30)
+        try:
+            terminal.expect(r"\[y/N\]|name to confirm")
+            yield terminal, child
+        finally:
+            child.kill()
+            os.close(ours)
+
+
+def test_a_person_is_asked_and_only_a_yes_writes(world: Any) -> None:
+    with world("quiet") as brconsole:
+        with asked(brconsole.cloud, "rollback", "prod", "api") as (terminal, child):
+            assert "confirming arms this one rollback" in str(terminal.before)
+            child.send_signal(signal.SIGINT)
+            assert child.wait(30) == exit_codes.INTERRUPTED
+        assert brconsole.split("prod", "api") == {STABLE: 100}
+        with asked(brconsole.cloud, "rollback", "prod", "api") as (terminal, child):
+            terminal.sendline("y")
+            terminal.expect("api-00040-sx7 serves 100 %")
+            assert child.wait(30) == exit_codes.DONE
+        with asked(brconsole.cloud, "rollback", "prod", "--group") as (terminal, child):
+            terminal.sendline("y")
+            terminal.expect("not confirmed")
+            assert child.wait(30) == exit_codes.REFUSED
 
 
 def test_one_service_and_the_whole_group_go_back(world: Any) -> None:

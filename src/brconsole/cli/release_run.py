@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from brconsole.cli import exit_codes, output, plan_text, release_text
 from brconsole.cli.acting import RATES_S, acting, writable
 from brconsole.cli.confirming import standing
+from brconsole.cli.narration import Narration
 from brconsole.cli.session import Session
 from brconsole.cli.signals import until_asked
 from brconsole.cli.writing import known_service
@@ -52,7 +53,7 @@ async def _driven(session: Session, cases: UseCases, order: Drive) -> int:
         revision=order.revision,
         retry=order.retry,
         stop_when_held=not order.keep_watching,
-        progress=output.tell,
+        progress=Narration().tell,
     )
     outcome = await until_asked(running, busy=lambda: bool(cases.gateway.in_flight))
     if outcome is None:

@@ -10,6 +10,7 @@ from brconsole.cli import exit_codes, output, plan_text
 from brconsole.cli.acting import EMERGENCY_RATES_S, acting, writable
 from brconsole.cli.confirming import confirm
 from brconsole.cli.failures import CommandError, MisuseError
+from brconsole.cli.narration import Narration
 from brconsole.cli.options import Command, global_options
 from brconsole.cli.session import Session, begin
 from brconsole.cli.writing import Order, arming, carry_out, told
@@ -105,7 +106,7 @@ async def _group_rolled_back(
         refused = cases.rollbacks.arm(group)
         if refused is not None:
             raise CommandError(refused.sentence, refused.exit_status)
-        ended = await cases.rollbacks.send_group(group, confirmed, output.tell)
+        ended = await cases.rollbacks.send_group(group, confirmed, Narration().tell)
     else:
         ended = GroupOutcome(group.settled)
     return _told(environment, ended, as_json)

@@ -10,6 +10,7 @@ from brconsole.cli import exit_codes, output, plan_text
 from brconsole.cli.acting import EMERGENCY_RATES_S, RATES_S, acting, writable
 from brconsole.cli.confirming import confirm
 from brconsole.cli.failures import MisuseError, not_among
+from brconsole.cli.narration import Narration
 from brconsole.cli.session import Session
 from brconsole.domain.environment import Environment
 from brconsole.domain.service import Service
@@ -67,7 +68,7 @@ async def _carried_out(session: Session, cases: UseCases, order: Order) -> int:
     confirmed = confirm(made.plan.confirmation, cases.environment.name, session.options, shown)
     if made.rollback is not None and (refused := cases.rollbacks.arm(made)) is not None:
         return told(cases.environment, order.action, refused, made, as_json=order.as_json)
-    outcome = await cases.gateway.send(made, confirmed, output.tell)
+    outcome = await cases.gateway.send(made, confirmed, Narration().tell)
     return told(cases.environment, order.action, outcome, made, as_json=order.as_json)
 
 
