@@ -12,6 +12,7 @@ from typing import Any
 
 import pexpect
 import pyte
+from rich.cells import cell_len
 
 WITHIN_S = 60.0
 _INHERITED = ("HOME", "PATH", "TZ", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME")
@@ -44,8 +45,9 @@ class Terminal:
 
     @property
     def lines(self) -> list[str]:
-        """What stands on the screen."""
-        return list(self._screen.display)
+        """What stands on the screen; half of a wide character that was written over is a blank."""
+        rows = (self._screen.buffer[y] for y in range(self._screen.lines))
+        return [_joined([row[x].data for x in range(self._screen.columns)]) for row in rows]
 
     @property
     def text(self) -> str:
@@ -107,6 +109,15 @@ class Terminal:
         self.written += part
         self._stream.feed(part)
         return True
+
+
+def _joined(cells: list[str]) -> str:
+    text = ""
+    wide = False
+    for cell in cells:
+        text += cell if cell or wide else " "
+        wide = not wide and cell_len(cell) == 2
+    return text
 
 
 def ended(pid: int, within_s: float = WITHIN_S) -> bool:

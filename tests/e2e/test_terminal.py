@@ -41,7 +41,10 @@ def opened() -> Iterator[Open]:
 
 
 def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """The processes that any of its threads has started."""
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()
+    ]
 
 
 def framed(terminal: Terminal, columns: int, rows: int) -> bool:
