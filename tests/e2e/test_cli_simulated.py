@@ -198,7 +198,9 @@ def console() -> Iterator[pexpect.spawn[bytes]]:
 
 
 def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    """Those of every thread: the simulation is started off the main one."""
+    listed = (file.read_text().split() for file in Path(f"/proc/{pid}/task").glob("*/children"))
+    return [int(child) for children in listed for child in children]
 
 
 @on_linux
