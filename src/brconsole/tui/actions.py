@@ -140,6 +140,9 @@ IN_DIALOGS: tuple[Action, ...] = (
     Action("dialog.cancel", "No, leave everything as it is", ("n",), (_D,), "Act", "no", remappable=False),
     Action("dialog.choose", "Press the button in focus", ("enter",), (_D,), "Act", "", remappable=False),
     Action("dialog.focus", "The other button", ("tab", "left", "right"), (_D,), "Act", "", remappable=False),
+    Action(
+        "dialog.option", "Step by hand, or by itself", ("m",), (_D,), "Act", "by hand or by itself", remappable=False
+    ),
     Action("plan.copy", "Copy the gcloud command that does the same", ("c",), (_P, _D), "Take", "copy gcloud"),
 )
 

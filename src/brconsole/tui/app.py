@@ -197,6 +197,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             if feed is not None:
                 model.now = feed.now() or model.now
         self._watch()
+        self.front.tick()
         self.repaint()
 
     @property

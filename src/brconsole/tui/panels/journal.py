@@ -36,6 +36,8 @@ def line(entry: Entry, width: int, *, service: bool) -> Line:
     who = shown(entry.text("who"), 80).partition("@")[0] if width >= WHO_WIDTH else ""
     room = width - pen.width - (16 if who else 0)
     sign, role, text, rest = _what(entry)
+    if name := entry.text("service"):  # it stands in the title or the column: revisions are told by what follows it
+        rest = rest.replace(f"{name}: ", "").replace(f"{name}-", "")
     pen.put(f"{sign} ", role)
     first = fit_text(text, min(len(text), room - 2)).rstrip() if room > 4 else ""
     pen.put(first, role)

@@ -13,7 +13,7 @@ from brconsole.domain.fleet import RevisionKey
 from brconsole.domain.gates import DWELL, IMAGE, Gate
 from brconsole.domain.intent import AFTER_PROMOTION, BEFORE_TRAFFIC, ENDED, MOST_EXTENSIONS, Phase, Rollout
 from brconsole.domain.judge import CONVICTED, Judgement, Verdict, percent
-from brconsole.domain.needs import step_ends
+from brconsole.domain.needs import dwell_gate, step_ends
 from brconsole.domain.rates import revision_rates
 from brconsole.domain.service import Revision, Service
 from brconsole.domain.undo import RollbackTarget
@@ -246,6 +246,14 @@ def gate_lines(gate: Gate, now: datetime | None, width: int, most: int) -> list[
     return [first, *(((" " * 17, ""), *part) for part in parts[1:])]
 
 
+def gates_now(view: RolloutView, now: datetime | None) -> tuple[Gate, ...]:
+    """The gates of the newest look, with the dwell as it is now."""
+    others = tuple(gate for gate in view.gates.gates if gate.name != DWELL)
+    if not isinstance(view.state, Rollout) or now is None or len(others) == len(view.gates.gates):
+        return view.gates.gates
+    return (*others, *dwell_gate(view.state, now))
+
+
 def gates(listed: Sequence[Gate], now: datetime | None, width: int, height: int) -> list[Line]:
     """Every gate; where there is not room for all, those that do not apply are only counted."""
     if len(listed) > height:
@@ -327,17 +335,17 @@ def _e(value: float) -> str:
 def _samples(judged: Judgement, limit: float, what: str, width: int) -> list[Line]:
     enough = judged.missing == 0 and judged.requests > 0
     whole = judged.requests + judged.missing
-    pen = Pen().put(f"samples {judged.requests:,} ", "text")
-    pen.add(
-        bar(None if not whole else judged.requests / whole, max(6, min(24, width // 4)), "good" if enough else "warn")
-    )
-    pen.put(f" {whole:,} {what}", "dim")
-    if judged.upper_bound is not None:
-        sign = "≤" if judged.upper_bound <= limit else ">"
-        pen.put(
-            f"  upper bound {percent(judged.upper_bound)} {sign} {percent(limit)}", "good" if sign == "≤" else "warn"
-        )
-    return [fit(pen.line(), width)]
+    bound = "" if judged.upper_bound is None else f"  upper bound {percent(judged.upper_bound)}"
+    if bound:
+        bound += f" {'≤' if judged.upper_bound is not None and judged.upper_bound <= limit else '>'} {percent(limit)}"
+    counted = f"samples {judged.requests:,} "
+    needed = f" of {whole:,} {what}" if judged.missing else f" {what}, enough" if enough else f" {what}"
+    room = width - len(counted) - len(needed) - len(bound)
+    pen = Pen().put(counted, "text")
+    if room >= 6:
+        pen.add(bar(None if not whole else judged.requests / whole, min(24, room), "good" if enough else "warn"))
+    passed = judged.upper_bound is not None and judged.upper_bound <= limit
+    return [fit(pen.put(needed, "dim").put(bound, "good" if passed else "warn").line(), width)]
 
 
 def undo(seen: Seen, now: datetime | None, key: str, width: int, height: int) -> list[Line]:

@@ -64,6 +64,9 @@ class BoardScreen:
         """Show what changed."""
         self.app.repaint()
 
+    def tick(self) -> None:
+        """A second has passed."""
+
     def clicked(self, x: int, y: int) -> None:
         """A place of the page was clicked."""
 

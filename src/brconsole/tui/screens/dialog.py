@@ -7,7 +7,8 @@ is the plan that is shown: the gateway re-reads the service and refuses where th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,7 +19,7 @@ from brconsole.operations.gateway import Proposal
 from brconsole.operations.modes import Modes
 from brconsole.operations.outcome import BY_DIALOG, BY_KEY, Confirmed, Outcome, OutcomeKind, by_name
 from brconsole.operations.rollback import GroupProposal
-from brconsole.operations.rollouts import Promote
+from brconsole.operations.rollouts import Promote, Start
 from brconsole.tui import formats, glyphs
 from brconsole.tui.actions import Action, Scope
 from brconsole.tui.grid import Box, Panel, compose
@@ -35,7 +36,15 @@ if TYPE_CHECKING:
 WIDEST = 104
 LOOK_FIRST_S = 0.3
 """A plan must stand on the screen for so long before its key is taken; a rollback's card stood there before."""
+AGAIN_BEFORE = timedelta(seconds=90)
+"""A plan whose evidence goes out of date within this time is made anew: the question never rests on old gates."""
 _STAGES = {Stage.SENT: "sent", Stage.ACCEPTED: "accepted", Stage.SERVING: "serving", Stage.DRAINED: "drained"}
+_WHEEL = {
+    True: "Each step then waits for your P. As long as it is open this console watches: it extends and holds, and "
+    "a canary that fails goes back to stable by itself. m lets it step by itself too.",
+    False: "It then steps by itself when its gates pass, and a canary that fails goes back to stable by itself, as "
+    "long as this console is open. m keeps the steps for you.",
+}
 _SIGNS = {True: (glyphs.GOOD, "good"), False: (glyphs.LOADING, "dim")}
 
 
@@ -170,6 +179,7 @@ class DialogScreen(Overlay):
         self._sentence = ""
         self._shown_at = float("-inf")
         self._typed = ""
+        self._asking = False
         self._kept: list[str] = []
         """Keys of a rollback that came before its answer; they count if the target is the one that was in sight."""
         self._target_in_sight: str | None = None
@@ -191,11 +201,30 @@ class DialogScreen(Overlay):
 
     def ask(self) -> None:
         """Put the order to the desk."""
+        self._asking = True
         card = self._desk.seen(self.service).card if self._is_rollback else None
         self._target_in_sight = getattr(card.target, "revision", None) if card is not None else None
         self._desk.propose(self.order, self.reason, lambda made: self.app.from_desk(lambda: self._answered(made)))
 
+    def tick(self) -> None:
+        """Have a promotion made anew before its evidence goes out of date."""
+        made, now = self.made, self.model.now
+        if self._asking or self.sending or self.ended is not None or now is None or not isinstance(made, Proposal):
+            return
+        if made.fresh_until is not None and made.fresh_until - now < AGAIN_BEFORE:
+            self.ask()
+
     def _answered(self, made: Made | Outcome) -> None:
+        self._asking = False
+        if self.sending or self.ended is not None:
+            return
+        before = self.made
+        if isinstance(made, Proposal) and isinstance(before, Proposal) and _same(made.plan, before.plan):
+            self.made = made
+            return
+        if before is not None:
+            self.made = None
+            self.app.say("the world changed meanwhile: this is how it is now", "warning", seconds=5)
         self._shown_at = monotonic()
         if isinstance(made, Outcome):
             self.answer = made
@@ -269,7 +298,8 @@ class DialogScreen(Overlay):
             return ()
         if self._must_arm:
             return ("dialog.arm", "dialog.cancel", "plan.copy")
-        return () if self._asks_name else ("dialog.confirm", "dialog.cancel", "plan.copy")
+        choice = ("dialog.option",) if isinstance(self.order, Start) else ()
+        return () if self._asks_name else ("dialog.confirm", "dialog.cancel", *choice, "plan.copy")
 
     @property
     def _asks_name(self) -> bool:
@@ -293,6 +323,16 @@ class DialogScreen(Overlay):
         elif self.made is not None and self.ended is None and not self.sending:
             self._arm()
         self.repaint()
+
+    def do_dialog_option(self, _key: str) -> None:
+        """`dialog.option`: whether a rollout that is to be started waits for a person at each step."""
+        if isinstance(self.order, Start) and not self.sending and self.ended is None:
+            self.order = replace(self.order, manual=not self.order.manual)
+            self.verb = "start, and step it by hand" if self.order.manual else "start, and let it step by itself"
+            self.made = self.answer = None
+            self.ask()
+        else:
+            self.app.say("there is nothing to choose here")
 
     def _arm(self) -> None:
         if self._modes.state().writable:
@@ -360,6 +400,8 @@ class DialogScreen(Overlay):
         self.sending = False
         self.ended = ended
         self._sentence = ended.sentence
+        if isinstance(self.order, Start) and ended.kind in (OutcomeKind.DONE, OutcomeKind.ACCEPTED):
+            self._desk.drive(self.service, wanted=True)
         if self.app.front is not self:
             good = ended.exit_status == 0
             self.app.say(ended.sentence, "information" if good else "warning", seconds=12)
@@ -388,6 +430,8 @@ class DialogScreen(Overlay):
             known = bool(self.made.plan.before)
             lines += plan_panel.body(self.made.plan, width, known=known, command=not self._is_rollback or width > 90)
             lines += self._rests_on(width)
+            if isinstance(self.order, Start):
+                lines += [EMPTY, *wrap(_WHEEL[self.order.manual], width, "text", 3)]
             for note in self.made.notes:
                 lines += wrap(f"{glyphs.WARN} {shown(note, 300)}", width, "warn", 2)
             if self.made.wheel is not None:
@@ -401,7 +445,8 @@ class DialogScreen(Overlay):
         view = self._desk.seen(self.service).view
         if not isinstance(self.order, Promote) or view is None:
             return []
-        return [EMPTY, *(release_panel.gate_line(gate, self.model.now, width) for gate in view.gates.gates)]
+        listed = release_panel.gates_now(view, self.model.now)
+        return [EMPTY, *(release_panel.gate_line(gate, self.model.now, width) for gate in listed)]
 
     def _group(self, made: GroupProposal, width: int) -> list[Line]:
         lines: list[Line] = []
@@ -491,6 +536,11 @@ class DialogScreen(Overlay):
             line = Pen().put(f"type {self.model.name} and enter: ", "warn").put(f"{shown(self._typed, 40)}▏", "strong")
             return [EMPTY, fit(line.put("     esc", "key").put(" cancel", "dim").line(), width)]
         return self._two_buttons(self.verb, width, "bad" if self._is_rollback else "strong")
+
+
+def _same(one: Plan, other: Plan) -> bool:
+    """Whether two plans ask the same of the same service; rates and times may have gone on."""
+    return (one.action, one.service, one.base, one.after) == (other.action, other.service, other.base, other.after)
 
 
 class DriveDialog(Overlay):

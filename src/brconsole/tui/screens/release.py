@@ -205,7 +205,7 @@ class ReleaseScreen(BoardScreen):
         sign, role = VERDICTS[view.gates.verdict]
         title = "Gates" if active else "Gates that a start would meet"
         now = parts.moment_of(view, self.model)
-        lines = parts.gates(view.gates.gates, now, box.inner_width, box.inner_height)
+        lines = parts.gates(parts.gates_now(view, now), now, box.inner_width, box.inner_height)
         badge: Line = ((f"{sign} {view.gates.verdict.value}", role),) if view.gates.gates else EMPTY
         return Panel(box, ((title, "title"),), badge, lines or [(("There is no candidate to judge.", "dim"),)])
 
