@@ -406,8 +406,10 @@ class Gateway:
                 if outcome is not None:
                     break
             if outcome is None:
-                text = f"{order.service}: somebody moves traffic again and again; roll back once more"
-                outcome = self._outcome(current, OutcomeKind.CONFLICT, text, page=True)
+                text = (
+                    f"{order.service}: refused or overtaken at every try; traffic is not at {order.target.revision} yet"
+                )
+                outcome = self._outcome(current, OutcomeKind.CONFLICT, f"{text}, roll back once more", page=True)
             if entered.problem:
                 outcome = replace(outcome, notes=(*outcome.notes, f"not in the local journal: {entered.problem}"))
             return outcome if entered.intent is None else await self._recorded(current, entered.intent, outcome)
