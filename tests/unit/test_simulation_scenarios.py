@@ -5,9 +5,12 @@ from __future__ import annotations
 import calendar
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from brconsole.config.load import load
+from brconsole.domain.intent import ANNOTATION, Phase, Rollout, parse
 from brconsole.simulation.model import Histogram, Service, Target
 from brconsole.simulation.world import DEFAULT_START, SCENARIOS, World
 
@@ -92,12 +95,29 @@ def test_the_demo_starts_with_a_healthy_canary_at_five_percent_for_six_minutes(s
 
 
 @SEEDS
-def test_the_previous_stable_revision_keeps_a_tag_on_a_target_without_traffic(seed: int) -> None:
-    now = service(World(seed, START, "demo"), PROD, "api", START)
-    stable = max(serving(World(seed, START, "demo"), START).items(), key=lambda item: item[1])[0]
+def test_the_canary_of_the_demo_is_a_release_whose_record_brconsole_reads(seed: int) -> None:
+    world = World(seed, START, "demo")
+    now = service(world, PROD, "api", START)
+    intent = parse(now.annotations[ANNOTATION])
+    assert isinstance(intent, Rollout), intent
+    stable, canary = sorted(serving(world, START).items(), key=lambda item: -item[1])
+    assert intent.phase is Phase.OBSERVING
+    assert (intent.stable, intent.canary) == (stable[0], canary[0])
+    assert intent.split == dict((stable, canary))
+    assert {target.tag: target.revision for target in now.traffic if target.tag} == intent.tags
+    steps = load(None, {}, Path("/"), {}).environment("prod").plan
+    assert steps is not None
+    assert [step.percent for step in intent.steps] == [step.percent for step in steps.steps]
+    assert 360 <= START - intent.step_started.timestamp() <= 370
+
+
+@SEEDS
+def test_without_a_release_the_previous_stable_revision_keeps_a_tag_on_a_target_without_traffic(seed: int) -> None:
+    world = World(seed, START, "release-ready")
+    now = service(world, PROD, "api", START)
     tagged = [target for target in now.traffic if target.tag]
     assert [(target.tag, target.percent) for target in tagged] == [("prev", 0)]
-    assert tagged[0].revision not in (None, stable, now.latest_ready)
+    assert tagged[0].revision not in (None, *serving(world, START))
 
 
 @SEEDS

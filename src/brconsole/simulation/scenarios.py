@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from brconsole.simulation import pipeline
 from brconsole.simulation.catalogue import DEV, PROD, STAGING, ServiceSpec, template_of
 from brconsole.simulation.faults import Fault
 from brconsole.simulation.model import Project, Target, Template
@@ -120,7 +121,8 @@ def candidate(scenario: str, start: float, spec: ServiceSpec) -> Iterator[Write]
     actor = deployer(PROD)
     yield _write(start - 35 * 60, (0, 1000), actor, _deploy(template_of(PROD.id, spec, number)))
     if scenario == "demo":
-        yield _write(start - 6 * 60 - 5, (0, 1001), actor, _canary(5))
+        at = start - 6 * 60 - 5
+        yield _write(at, (0, 1001), actor, _recorded_canary("api", actor, at))
 
 
 def candidate_faults(scenario: str, start: float, revision: str) -> Iterator[Fault]:
@@ -225,6 +227,27 @@ def _canary(percent: int) -> Callable[[Stage], Edit]:
         new = stage.latest_ready
         stable = max((part for part in stage.split if part[0] != new), key=lambda part: (part[1], part[0]))[0]
         return Edit(traffic=(Target(stable, 100 - percent), Target(new, percent), *_tagged(stage)))
+
+    return edit
+
+
+def _recorded_canary(service: str, actor: str, at: float) -> Callable[[Stage], Edit]:
+    """Give the newest revision the first step of a release, with its record and the tags of both ways."""
+
+    def edit(stage: Stage) -> Edit:
+        canary = stage.latest_ready
+        stable = max((part for part in stage.split if part[0] != canary), key=lambda part: (part[1], part[0]))[0]
+        percent = pipeline.STEPS[0][0]
+        text = pipeline.record(service, stable, canary, stage.template.digest, actor, at)
+        return Edit(
+            traffic=(
+                Target(stable, 100 - percent),
+                Target(canary, percent),
+                Target(stable, 0, "prev"),
+                Target(canary, 0, "canary"),
+            ),
+            annotations={**stage.annotations, pipeline.RECORD: text},
+        )
 
     return edit
 
