@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from brconsole.cli.json_values import Document, number
 from brconsole.domain.plan import Plan
 from brconsole.domain.text import clean
+from brconsole.domain.traffic import tags_by_revision
 from brconsole.operations.gateway import Proposal
 from brconsole.operations.outcome import Outcome
 
@@ -20,11 +21,14 @@ def lines(made: Proposal) -> Iterator[str]:
     what = asked.action if made.decided is None else f"{asked.action} ({made.decided.transition.value})"
     yield f"{asked.environment} {asked.service}: {what}  [{asked.project}, {asked.region}]"
     before, after = asked.before, asked.target
-    names = sorted({*before, *after}, key=lambda name: (-before.get(name, 0), -after.get(name, 0), name))
+    had, gets = (tags_by_revision(side, asked.base.latest_ready) for side in (asked.base.desired, asked.after))
+    tagged = {name for name, tags in gets.items() if tags != had.get(name)}
+    names = sorted({*before, *after, *tagged}, key=lambda name: (-before.get(name, 0), -after.get(name, 0), name))
     width = max(len(name) for name in names) if names else 0
     for name in names:
         was = f"{before.get(name, 0):>3} %" if before else "  ? %"
-        yield f"  {clean(name, 63):<{width}}  {was} → {after.get(name, 0):>3} %"
+        tags = f"  tagged {clean(', '.join(gets[name]), 80)}" if name in tagged else ""
+        yield f"  {clean(name, 63):<{width}}  {was} → {after.get(name, 0):>3} %{tags}"
     yield f"  {asked.blast_radius}"
     if made.wheel is not None:
         yield f"  {clean(made.wheel, 120)} holds the wheel"
