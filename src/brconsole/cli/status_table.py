@@ -242,7 +242,7 @@ def _queues(queues: Sequence[QueueReport]) -> Iterator[RenderableType]:
     if not queues:
         yield Text("none")
         return
-    columns = (_left(""), _left("QUEUE"), _right("DEPTH"), _right("OLDEST"), _right("IN/S"), _right("DRAINED IN"))
+    columns = (_left(""), _left("QUEUE"), _right("DEPTH"), _right("OLDEST"), _right("IN/S"), _right("TREND"))
     yield _table(columns, (_queue(queue) for queue in queues))
 
 
@@ -254,15 +254,8 @@ def _queue(queue: QueueReport) -> tuple[Text, ...]:
         Text(formats.count(queue.depth), style if queue.status is not QueueStatus.OK else ""),
         Text(formats.duration(queue.oldest_age_s)),
         Text(formats.rate(queue.arrivals_per_s)),
-        Text(_drained(queue)),
+        Text(formats.movement(queue)[0]),
     )
-
-
-def _drained(queue: QueueReport) -> str:
-    if queue.drain_eta_s is not None:
-        return formats.duration(queue.drain_eta_s)
-    known = queue.arrivals_per_s is not None and queue.completions_per_s is not None
-    return "not falling" if known else formats.UNKNOWN
 
 
 def _spend(spend: SpendReport, as_of: datetime | None, now: datetime | None) -> Iterator[RenderableType]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from brconsole.domain.queue import QueueReport
 from brconsole.domain.text import clean
 
 UNKNOWN = "?"
@@ -132,10 +133,10 @@ def clock(at: datetime | None) -> str:
 
 
 def moment(at: datetime | None, now: datetime | None) -> str:
-    """A moment: the time of day, or the day where it is more than a day away."""
+    """A moment: the time of day, or the day where that is not today."""
     if at is None:
         return UNKNOWN
-    if now is None or abs((at - now).total_seconds()) >= 86_400:
+    if now is None or at.date() != now.date():
         return at.strftime("%d %b")
     return at.strftime("%H:%M")
 
@@ -143,3 +144,17 @@ def moment(at: datetime | None, now: datetime | None) -> str:
 def share(percent_value: int | None) -> str:
     """A whole percentage as Cloud Run counts it."""
     return UNKNOWN if percent_value is None else f"{percent_value} %"
+
+
+def movement(queue: QueueReport) -> tuple[str, str]:
+    """Whether a queue drains and when it is empty, and the role of these words in a theme."""
+    if queue.depth is None:
+        return UNKNOWN, "dim"
+    if queue.depth == 0:
+        return "empty", "dim"
+    if queue.drain_eta_s is not None:
+        return f"drains in {duration(queue.drain_eta_s)}", "good"
+    if queue.arrivals_per_s is None or queue.completions_per_s is None:
+        return "trend unknown", "dim"
+    grows = queue.arrivals_per_s - queue.completions_per_s
+    return (f"filling +{rate(grows)}/s", "warn") if grows > 0.005 else ("steady", "dim")

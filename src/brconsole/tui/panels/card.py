@@ -13,7 +13,7 @@ from brconsole.tui import formats, glyphs
 from brconsole.tui.charts import Curve, TimeAxis, chart
 from brconsole.tui.grid import Box, Panel
 from brconsole.tui.paint import EMPTY, Line, Pen, bar, fit, fit_middle, recolour, shown, sparkline, wrap
-from brconsole.tui.panels import alerts, changes, queues, spend
+from brconsole.tui.panels import alerts, changes, spend
 from brconsole.tui.panels.budget import name_of
 from brconsole.tui.panels.frame import causes, skeleton
 from brconsole.tui.panels.services import budget_colour, burn_colour, split_text, traffic_bar
@@ -306,7 +306,7 @@ def _other_queues(model: FleetModel, width: int) -> list[Line]:
 
 
 def _queue(label: str, queue: QueueReport, width: int) -> Line:
-    moving, role = queues.movement(queue)
+    moving, role = formats.movement(queue)
     sign_role = {"ok": "text", "warn": "warn", "critical": "bad"}.get(queue.status, "dim")
     pen = (
         _labelled(label)

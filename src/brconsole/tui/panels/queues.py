@@ -28,25 +28,11 @@ def lines(model: FleetModel, width: int, height: int) -> list[Line]:
     return pages([_one(queue, width) for queue in queues], height)
 
 
-def movement(queue: QueueReport) -> tuple[str, str]:
-    """Whether it drains, and when it is empty."""
-    if queue.depth is None:
-        return formats.UNKNOWN, "dim"
-    if queue.depth == 0:
-        return "empty", "dim"
-    if queue.drain_eta_s is not None:
-        return f"drains in {formats.duration(queue.drain_eta_s)}", "good"
-    if queue.arrivals_per_s is None or queue.completions_per_s is None:
-        return "trend unknown", "dim"
-    grows = queue.arrivals_per_s - queue.completions_per_s
-    return (f"filling +{formats.rate(grows)}/s", "warn") if grows > 0.005 else ("steady", "dim")
-
-
 def _one(queue: QueueReport, width: int) -> Line:
     sign, role = _SIGNS[queue.status]
     depth = formats.count(queue.depth)
     oldest = formats.duration(queue.oldest_age_s)
-    moving, moving_role = movement(queue)
+    moving, moving_role = formats.movement(queue)
     name_width = max(6, min(len(shown(queue.name, 40)), 12, width // 4))
     pen = Pen().put(f"{sign} ", role).cell(fit_middle(shown(queue.name, 40), name_width), name_width, "text").put(" ")
     tail_width = 7 + 1 + 7
@@ -62,7 +48,7 @@ def _one(queue: QueueReport, width: int) -> Line:
 
 def _two(queue: QueueReport, width: int) -> list[Line]:
     sign, role = _SIGNS[queue.status]
-    moving, moving_role = movement(queue)
+    moving, moving_role = formats.movement(queue)
     name = fit_middle(shown(queue.name, 40), max(6, width // 3))
     head = (
         Pen()
