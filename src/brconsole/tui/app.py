@@ -449,6 +449,8 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             self.go("release", environment, argument)
         elif target is not None:
             self.go("release", target[0].environment.name, target[1])
+        else:
+            self.say("choose a service of an environment first", "warning")
 
     def do_journal_show(self, _key: str, _argument: str) -> None:
         """`journal.show`"""

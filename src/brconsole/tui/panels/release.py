@@ -117,7 +117,7 @@ def status(state: Rollout, now: datetime | None, width: int) -> Line:
             pen.put(f" · {_clock(spent)} of {_clock(whole)}", "text")
             left = whole - spent
             pen.put(f" · {_clock(left)} left" if left > 0 else " · dwell over", "accent" if left > 0 else "good")
-        pen.put(f" · extended {state.holds} of {MOST_EXTENSIONS} times", "warn" if state.holds else "dim")
+        pen.put(f" · extended {state.holds} of {MOST_EXTENSIONS}", "warn" if state.holds else "dim")
     elif state.standing in BEFORE_TRAFFIC:
         pen.put(f"  the canary has its tag and 0 %; the first step is {state.steps[0].percent} %", "text")
     reason = f"  {shown(state.reason, 200)}" if state.reason else ""
@@ -325,7 +325,8 @@ def _scaled(value: float) -> float:
 
 
 def _axis_label(value: float) -> str:
-    return f"{_FLOOR * 10**value:,.4g}"
+    shown_value = _FLOOR * 10**value
+    return f"{shown_value:,.0f}" if shown_value >= 1 else f"{shown_value:.1f}"
 
 
 def _e(value: float) -> str:

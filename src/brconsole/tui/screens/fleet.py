@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from brconsole.tui import chrome
@@ -12,7 +13,7 @@ from brconsole.tui.filters import Filter, parse
 from brconsole.tui.grid import Box, Panel, compose
 from brconsole.tui.layout import fleet_layout
 from brconsole.tui.paint import EMPTY, Line, Pen, pages, shown
-from brconsole.tui.panels import alerts, budget, changes, detail, queues, services, sources, spend, summary
+from brconsole.tui.panels import services, sources
 from brconsole.tui.panels.frame import panel
 from brconsole.tui.screens.base import BoardScreen
 from brconsole.tui.state import FleetModel, ServiceRow
@@ -121,6 +122,8 @@ class FleetScreen(BoardScreen):
                 note=note,
             )
         if name == "summary":
+            from brconsole.tui.panels import summary
+
             return summary.panel(model, box, partial(self._services, rows))
         if name == "chart":
             row = model.row(self._charted) if self._charted is not None else None
@@ -129,41 +132,26 @@ class FleetScreen(BoardScreen):
                 box,
                 title,
                 model.trust("requests", "latency"),
-                lambda width, height: detail.charts(model, row, width, height),
+                partial(_charts, model, row),
             )
         if name == "sources":
             listed_sources = sources.lines(model, box.inner_width, box.inner_height)
             return Panel(box, (("Sources", "title"),), model.connection().badge(), listed_sources)
-        render = {
-            "budget": budget.lines,
-            "queues": queues.lines,
-            "spend": spend.lines,
-            "alerts": alerts.lines,
-            "changes": changes.lines,
-        }[name]
-        listed = len(model.fleet.changes.value or ())
-        titles = {
-            "changes": f"Changes · {listed}" if listed else "Changes",
-            "budget": budget.title(model),
-            "spend": spend.title(model),
-        }
-        source = {"budget": "slos"}.get(name, name)
-        trust = model.trust(source)
-        note = alerts.counts(model, short=box.width < 48) if name == "alerts" else EMPTY
         return panel(
             box,
-            titles.get(name, name.capitalize()),
-            trust,
-            partial(self._scrolled, name, render),
+            _title(name, model),
+            model.trust({"budget": "slos"}.get(name, name)),
+            partial(self._scrolled, name),
             focused=focused,
-            note=note,
+            note=_alert_counts(model, short=box.width < 48) if name == "alerts" else EMPTY,
         )
 
-    def _scrolled(self, name: str, render: object, width: int, height: int) -> Sequence[Line]:
+    def _scrolled(self, name: str, width: int, height: int) -> Sequence[Line]:
+        render = _lines_of(name)
         offset = self.view.scroll.get(name, 0)
         if not offset:
-            return render(self.model, width, height)  # type: ignore[operator,no-any-return]
-        every = render(self.model, width, 10_000)  # type: ignore[operator]
+            return render(self.model, width, height)
+        every = render(self.model, width, 10_000)
         offset = max(0, min(offset, len(every) - height))
         self.view.scroll[name] = offset
         return pages(every[offset:], height)
@@ -313,3 +301,40 @@ def describe_command(model: FleetModel, service: str) -> str:
     """What to type to see the same with Google's own tool."""
     environment = model.environment
     return f"gcloud run services describe {service} --project {environment.project} --region {environment.region}"
+
+
+# The first paint needs frames and titles; what fills a panel is imported when there is something to show.
+
+
+def _lines_of(name: str) -> Callable[[FleetModel, int, int], Sequence[Line]]:
+    lines: Callable[[FleetModel, int, int], Sequence[Line]] = import_module(f"brconsole.tui.panels.{name}").lines
+    return lines
+
+
+def _charts(model: FleetModel, row: ServiceRow | None, width: int, height: int) -> Sequence[Line]:
+    from brconsole.tui.panels import detail
+
+    return detail.charts(model, row, width, height)
+
+
+def _title(name: str, model: FleetModel) -> str:
+    if name == "changes":
+        listed = len(model.fleet.changes.value or ())
+        return f"Changes · {listed}" if listed else "Changes"
+    if name == "budget" and model.fleet.slos.known:
+        from brconsole.tui.panels import budget
+
+        return budget.title(model)
+    if name == "spend" and model.fleet.spend.known:
+        from brconsole.tui.panels import spend
+
+        return spend.title(model)
+    return "Error budget" if name == "budget" else name.capitalize()
+
+
+def _alert_counts(model: FleetModel, *, short: bool) -> Line:
+    if not model.fleet.alerts.known:
+        return EMPTY
+    from brconsole.tui.panels import alerts
+
+    return alerts.counts(model, short=short)
