@@ -6,7 +6,7 @@ import importlib
 import platform
 import sys
 
-NAMES = ("first_paint", "status_latency", "key_to_frame", "calls", "memory", "false_rollbacks")
+NAMES = ("first_paint", "status_latency", "key_to_frame", "calls", "memory", "false_rollbacks", "rollback_keys")
 
 
 def main(names: list[str]) -> int:

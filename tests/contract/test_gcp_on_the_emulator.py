@@ -13,7 +13,8 @@ import pytest
 from brconsole.domain.environment import BudgetSettings, Environment
 from brconsole.domain.fleet import RevisionKey
 from brconsole.emulator.composition import Emulator
-from brconsole.operations.ports import Billing, Clock, Cloud, FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import Billing, Clock, Cloud
 from brconsole.wiring import ConnectionOptions, open_cloud
 
 StartEmulator = Callable[..., Awaitable[Emulator]]

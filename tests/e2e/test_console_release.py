@@ -1,4 +1,4 @@
-"""A release in the console, on the embedded Google Cloud over the real wire: started, stepped and rolled back by keys."""
+"""A release in the console, on the embedded Google Cloud: started, stepped and rolled back by keys."""
 
 from __future__ import annotations
 

@@ -25,10 +25,11 @@ from brconsole.domain.service import Revision, Service
 from brconsole.domain.traffic import TrafficTarget
 from brconsole.operations.agent import Agent
 from brconsole.operations.evidence import EvidenceReader
+from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.gateway import Gateway
 from brconsole.operations.journal import INTENT, OUTCOME, Entry, JournalFailure, entry_document
 from brconsole.operations.modes import Modes
-from brconsole.operations.ports import Cloud, FailureKind, LiveService, SourceFailure
+from brconsole.operations.ports import Cloud, LiveService
 from brconsole.operations.rollback import Rollbacks
 from brconsole.operations.rollouts import Releases
 from brconsole.operations.traffic import Shifts
@@ -93,8 +94,8 @@ async def quiet() -> None:
     """Until everybody waits for something that only the test can give."""
     ready: Any = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
     await asyncio.sleep(0)
-    while ready:
-        await asyncio.sleep(0)  # noqa: ASYNC110 - the loop's own queue is what is waited for
+    while ready:  # noqa: ASYNC110 - the loop's own queue is what is waited for
+        await asyncio.sleep(0)
 
 
 @dataclass
@@ -446,7 +447,7 @@ class Session:
     who: str = "operator@example.com"
     headless: bool = False
     read_only: bool | None = False
-    environment: Environment = field(default_factory=lambda: environment())
+    environment: Environment = field(default_factory=environment)
     arms: Arms = field(default_factory=Arms)
     signals: Signals = field(default_factory=Signals)
     ports: Ports = field(default_factory=Ports)

@@ -13,7 +13,8 @@ from fakes import Clock, Ports, Timing, environment
 from brconsole import wiring
 from brconsole.cli import entry, exit_codes
 from brconsole.cli.doctor_checks import Check, Group, State, examine, exit_code
-from brconsole.operations.ports import FailureKind, PermissionCheck, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import PermissionCheck
 
 READING = {
     "services",

@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError
 
 from brconsole.gcp import errors
 from brconsole.gcp.apis import LIST_SERVICES, ROLES, TEST_PROJECT_PERMISSIONS, role_for
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 SITUATION = errors.Situation(LIST_SERVICES, "projects/p/locations/r", "run.googleapis.com", 8.0, "p")
 

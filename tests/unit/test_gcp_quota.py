@@ -9,7 +9,7 @@ import pytest
 
 from brconsole.gcp.apis import LOGGING, MONITORING, RUN
 from brconsole.gcp.quota import Lane, Quota
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 
 class ServiceTime:

@@ -20,8 +20,8 @@ from brconsole.domain.fleet import Fleet
 from brconsole.domain.freshness import SourceState
 from brconsole.domain.service import Change, Service
 from brconsole.domain.traffic import TrafficTarget
+from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.observe import Observer
-from brconsole.operations.ports import FailureKind, SourceFailure
 from brconsole.operations.timing import Backoff
 
 METHODS = [

@@ -20,9 +20,10 @@ from brconsole.domain.fleet import Fleet
 from brconsole.domain.freshness import SourceState
 from brconsole.operations import timing
 from brconsole.operations.background import BackgroundFeed, FeedThread
+from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.feed import Feed
 from brconsole.operations.ports import Clock as ClockPort
-from brconsole.operations.ports import Cloud, FailureKind, SourceFailure
+from brconsole.operations.ports import Cloud
 from brconsole.operations.timing import Backoff
 
 PATIENCE_S = 10.0

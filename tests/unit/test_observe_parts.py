@@ -18,8 +18,8 @@ from brconsole.domain.slo import BurnWindow, Events
 from brconsole.domain.spend import DailyCost, SpendReport
 from brconsole.operations import alerts, objectives, sources
 from brconsole.operations.alerts import AlertReader
+from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.objectives import ObjectiveFacts, ObjectiveReader, read_long_window
-from brconsole.operations.ports import FailureKind, SourceFailure
 from brconsole.operations.reading import Answer, closed_minute
 
 BROKEN = SourceFailure(FailureKind.UNAVAILABLE, "Cloud Monitoring", "projects/p", "connection refused")

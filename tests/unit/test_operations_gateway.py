@@ -14,10 +14,10 @@ from release_fakes import CANARY, STABLE, CloudLog, Crash, FakeRun, MemoryJourna
 import brconsole.operations
 from brconsole.domain.intent import Phase
 from brconsole.domain.plan import Confirmation
+from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.gateway import Proposal, WriteAction
 from brconsole.operations.modes import ARMED_S, WriteMode
 from brconsole.operations.outcome import BY_DIALOG, BY_KEY, NOT_CONFIRMED, STANDING, Outcome, OutcomeKind, by_name
-from brconsole.operations.ports import FailureKind, SourceFailure
 from brconsole.operations.rollouts import Abort, Adopt, Dismiss, Hold, Promote, Restore, Resume, Start
 
 

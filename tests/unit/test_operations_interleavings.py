@@ -39,8 +39,8 @@ from brconsole.domain.intent import Phase, Rollout, intent_of
 from brconsole.domain.judge import Verdict
 from brconsole.domain.service import Revision, Service
 from brconsole.operations.evidence import Gathered
+from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.outcome import BY_DIALOG, BY_KEY, Outcome, OutcomeKind
-from brconsole.operations.ports import FailureKind, SourceFailure
 from brconsole.operations.rollouts import Adopt, Restore
 
 RUNS = {"v1": 1000, "v2": 700, "v2-unenforced": 500}

@@ -24,9 +24,9 @@ from brconsole.domain.intent import ANNOTATION, Phase, intent_of
 from brconsole.domain.service import Change
 from brconsole.domain.traffic import TrafficTarget
 from brconsole.domain.undo import DrainState, NoTarget, RollbackProgress, RollbackTarget, TargetSource
+from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.gateway import Proposal
 from brconsole.operations.outcome import BY_DIALOG, BY_KEY, Outcome, OutcomeKind, by_name
-from brconsole.operations.ports import FailureKind, SourceFailure
 from brconsole.operations.rollback import GroupProposal
 
 

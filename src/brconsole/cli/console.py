@@ -134,7 +134,7 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
 async def _opened(connection: Connection, environment: Environment) -> AsyncIterator[tuple[Cloud, Clock]]:
     """The ports of an environment; runs on the feeds' thread, which may wait for a simulation to come up."""
     from brconsole.cli.snapshot import ready
-    from brconsole.operations.ports import FailureKind, SourceFailure
+    from brconsole.operations.failure import FailureKind, SourceFailure
     from brconsole.wiring import open_cloud
 
     try:

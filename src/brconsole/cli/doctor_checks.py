@@ -10,7 +10,8 @@ from enum import StrEnum
 
 from brconsole.cli import exit_codes
 from brconsole.domain.environment import Environment
-from brconsole.operations.ports import Clock, Cloud, FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import Clock, Cloud
 
 TOLERATED_SKEW_S = 30.0
 """Beyond this ages and deadlines mislead; Google itself refuses signed requests only from some minutes on."""

@@ -53,7 +53,7 @@ def _usage(error: click.UsageError) -> str:
 def _explain(error: Exception) -> int:
     """The sentence for an error of a lower layer; one that nobody foresaw goes to a log file."""
     from brconsole.config.errors import ConfigError
-    from brconsole.operations.ports import FailureKind, SourceFailure
+    from brconsole.operations.failure import FailureKind, SourceFailure
 
     if isinstance(error, ConfigError):
         output.tell(str(error))

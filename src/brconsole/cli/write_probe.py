@@ -14,8 +14,8 @@ from brconsole.domain.environment import Environment
 from brconsole.domain.intent import Rollout, intent_of
 from brconsole.domain.plan import Confirmation
 from brconsole.domain.service import Service
+from brconsole.operations.failure import SourceFailure
 from brconsole.operations.modes import Modes
-from brconsole.operations.ports import SourceFailure
 from brconsole.operations.use_cases import UseCases
 
 

@@ -15,10 +15,10 @@ from brconsole.cli.session import Session
 from brconsole.domain.environment import Environment
 from brconsole.domain.service import Service
 from brconsole.domain.text import clean
+from brconsole.operations.failure import SourceFailure
 from brconsole.operations.gateway import Proposal, WriteAction
 from brconsole.operations.modes import Modes
 from brconsole.operations.outcome import Outcome
-from brconsole.operations.ports import SourceFailure
 from brconsole.operations.timing import RealTiming, within
 from brconsole.operations.use_cases import UseCases
 

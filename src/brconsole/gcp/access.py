@@ -15,7 +15,8 @@ from brconsole.gcp.bigquery import SpendReader
 from brconsole.gcp.budgets import BudgetReader
 from brconsole.gcp.caller import Caller, parsed
 from brconsole.gcp.run import CloudRunReader
-from brconsole.operations.ports import FailureKind, PermissionCheck, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import PermissionCheck
 
 
 @dataclass(frozen=True, slots=True)

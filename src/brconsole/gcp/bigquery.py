@@ -18,7 +18,7 @@ from brconsole.domain.text import clean
 from brconsole.gcp import errors
 from brconsole.gcp.apis import BIGQUERY, QUERY
 from brconsole.gcp.caller import Call, Caller
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 if TYPE_CHECKING:
     import httpx

@@ -8,7 +8,7 @@ from brconsole.domain.spend import DailyCost
 from brconsole.gcp.apis import QUERY
 from brconsole.gcp.bigquery import SpendReader
 from brconsole.gcp.budgets import BudgetReader
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 
 class BillingReader:

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from brconsole.gcp.http import http_client
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 if TYPE_CHECKING:
     import httpx

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from brconsole.domain.text import clean
 from brconsole.gcp.apis import Method, role_for
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 LOGIN = "gcloud auth application-default login"
 LOGIN_REMEDY = f"run `{LOGIN}`, or try the console with --simulate"

@@ -23,7 +23,7 @@ from brconsole.gcp.caller import Caller
 from brconsole.gcp.errors import UnreadableReplyError
 from brconsole.gcp.filters import all_of, equals
 from brconsole.gcp.grid import Grid
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 _REQUESTS = "run.googleapis.com/request_count"
 _LATENCIES = "run.googleapis.com/request_latencies"

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from brconsole.domain.fleet import ApiUse
 from brconsole.gcp.apis import Api
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 SHARE = 0.25
 """Of a quota that CI, colleagues and other consoles use too."""

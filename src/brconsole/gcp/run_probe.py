@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from brconsole.domain.traffic import TrafficTarget
 from brconsole.gcp.run_v2 import RunV2
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 BOGUS_ETAG = '"brconsole-probe"'
 """No version of any service."""

@@ -22,7 +22,8 @@ from brconsole.gcp.quota import Lane
 from brconsole.gcp.run_v1 import RunV1, ServiceDocument
 from brconsole.gcp.run_v2 import RunV2
 from brconsole.gcp.service_accounts import ServiceAccounts
-from brconsole.operations.ports import FailureKind, LiveService, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import LiveService
 
 _KEPT = 64
 """Documents kept for writes on their base; one of a service is a few kilobytes."""

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from brconsole.gcp.apis import ACT_AS, IAM, TEST_ACCOUNT_PERMISSIONS
 from brconsole.gcp.caller import Caller
-from brconsole.operations.ports import SourceFailure
+from brconsole.operations.failure import SourceFailure
 
 if TYPE_CHECKING:
     import httpx

@@ -20,9 +20,10 @@ from brconsole.domain.environment import Environment
 from brconsole.domain.findings import Finding, FindingKind, findings
 from brconsole.domain.intent import Rollout, intent_of
 from brconsole.domain.service import Service
+from brconsole.operations.failure import SourceFailure
 from brconsole.operations.gateway import RUN
 from brconsole.operations.outcome import Outcome, OutcomeKind, failed, worst
-from brconsole.operations.ports import Clock, Cloud, SourceFailure
+from brconsole.operations.ports import Clock, Cloud
 from brconsole.operations.reading import sentence
 from brconsole.operations.rollouts import LEAST_LOOK_S, LOOK_S, Releases, Ticked, overdue_s
 from brconsole.operations.timing import RealTiming, Timing

@@ -29,10 +29,11 @@ from brconsole.domain.plan import Plan, check_traffic, confirmation, plan, reche
 from brconsole.domain.service import Service
 from brconsole.domain.text import clean
 from brconsole.operations.emergency import Rollback, changed
+from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.journal import JournalFailure
 from brconsole.operations.modes import Modes
 from brconsole.operations.outcome import Confirmed, Outcome, OutcomeKind, failed
-from brconsole.operations.ports import Clock, FailureKind, LiveService, SourceFailure, TrafficWriter, WriteProbe
+from brconsole.operations.ports import Clock, LiveService, TrafficWriter, WriteProbe
 from brconsole.operations.reading import sentence
 from brconsole.operations.timing import RealTiming, Timing, within
 from brconsole.operations.trail import Trail, record_after

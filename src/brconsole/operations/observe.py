@@ -19,7 +19,8 @@ from brconsole.domain.fleet import Fleet
 from brconsole.domain.freshness import Reading
 from brconsole.domain.service import Service
 from brconsole.operations import alerts, objectives, sources, spend
-from brconsole.operations.ports import Clock, Cloud, FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import Clock, Cloud
 from brconsole.operations.reading import Answer, sentence
 from brconsole.operations.sources import Pace, Source
 from brconsole.operations.timing import Backoff, RealTiming, Timing, within

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from brconsole.domain.series import Series, newest_end
 from brconsole.domain.text import clean
-from brconsole.operations.ports import SourceFailure
+from brconsole.operations.failure import SourceFailure
 
 T = TypeVar("T")
 

@@ -33,6 +33,7 @@ from brconsole.domain.service import Revision, Service
 from brconsole.domain.undo import RollbackTarget, TargetSource, next_deploy
 from brconsole.operations.emergency import Rollback
 from brconsole.operations.evidence import EvidenceReader, Gathered
+from brconsole.operations.failure import SourceFailure
 from brconsole.operations.gateway import (
     RUN,
     SERVED_WITHIN_S,
@@ -43,7 +44,7 @@ from brconsole.operations.gateway import (
     propose_write,
 )
 from brconsole.operations.outcome import STANDING, Confirmed, Outcome, OutcomeKind, failed
-from brconsole.operations.ports import Beacon, Clock, LiveService, SourceFailure
+from brconsole.operations.ports import Beacon, Clock, LiveService
 from brconsole.operations.timing import RealTiming, Timing
 
 LOOK_S = 10.0

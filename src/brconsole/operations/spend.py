@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 
 from brconsole.domain.environment import Environment
 from brconsole.domain.spend import DailyCost, SpendReport, report
-from brconsole.operations.ports import Billing, FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import Billing
 from brconsole.operations.reading import Answer, sentence
 
 BIGQUERY, BUDGETS = "BigQuery", "Cloud Billing Budgets"

@@ -23,10 +23,11 @@ from brconsole.domain.rates import service_rates
 from brconsole.domain.service import Revision
 from brconsole.domain.text import clean
 from brconsole.operations.evidence import EvidenceReader
+from brconsole.operations.failure import SourceFailure
 from brconsole.operations.gateway import RUN, SERVED_WITHIN_S, Gateway, Progress, Proposal, WriteAction
 from brconsole.operations.journal import JournalFailure
 from brconsole.operations.outcome import Confirmed, Outcome, OutcomeKind, failed
-from brconsole.operations.ports import LiveService, SourceFailure
+from brconsole.operations.ports import LiveService
 
 _WRITTEN = (OutcomeKind.DONE.value, OutcomeKind.ACCEPTED.value)
 

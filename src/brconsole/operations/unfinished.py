@@ -16,9 +16,9 @@ from brconsole.domain.findings import WayOut, settled, told
 from brconsole.domain.intent import ANNOTATION, Phase, Rollout, intent_of
 from brconsole.domain.service import Service
 from brconsole.domain.text import clean
+from brconsole.operations.failure import SourceFailure
 from brconsole.operations.gateway import Gateway, WriteAction
 from brconsole.operations.journal import Entry, JournalFailure
-from brconsole.operations.ports import SourceFailure
 from brconsole.operations.trail import record_digest
 
 

@@ -10,9 +10,10 @@ from brconsole.domain.environment import Environment
 from brconsole.domain.fleet import Fleet
 from brconsole.operations.agent import Agent
 from brconsole.operations.evidence import EvidenceReader
+from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.gateway import RUN, Gateway
 from brconsole.operations.modes import Modes
-from brconsole.operations.ports import Clock, Cloud, FailureKind, SourceFailure
+from brconsole.operations.ports import Clock, Cloud
 from brconsole.operations.rollback import Rollbacks
 from brconsole.operations.rollouts import Releases
 from brconsole.operations.traffic import Shifts

@@ -19,7 +19,8 @@ from google.cloud.monitoring_v3.services.metric_service.transports.grpc_asyncio 
 from google.protobuf.json_format import MessageToDict
 
 from brconsole.domain.environment import Environment
-from brconsole.operations.ports import AuditWriter, Beacon, Clock, Cloud, FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import AuditWriter, Beacon, Clock, Cloud
 from brconsole.wiring import ConnectionOptions, open_cloud
 
 LOG = "projects/bytereview-prod/logs/brconsole-audit"

@@ -13,7 +13,7 @@ from google.cloud.billing import budgets_v1
 
 from brconsole.domain.environment import BudgetSettings, Environment
 from brconsole.domain.spend import DailyCost
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 BUDGETS = "/google.cloud.billing.budgets.v1.BudgetService/ListBudgets"
 PROJECT = "/google.cloud.resourcemanager.v3.Projects/GetProject"

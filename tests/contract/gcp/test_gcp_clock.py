@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from brconsole.gcp.clock import ServiceClock
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 LOCAL = datetime(2030, 1, 1, tzinfo=UTC)
 SIMULATED = {"now": "2026-11-23T14:00:00.000000Z", "speed": 60}

@@ -14,7 +14,7 @@ from google.oauth2.credentials import Credentials
 from brconsole.domain.environment import Environment
 from brconsole.gcp.connection import GoogleConnection
 from brconsole.gcp.endpoint import EndpointError
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.wiring import ConnectionOptions, open_cloud
 
 PROD = Environment("prod", "bytereview-prod", "us-central1")

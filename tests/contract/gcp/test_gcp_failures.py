@@ -20,7 +20,8 @@ from google.cloud.logging_v2.types import ListLogEntriesRequest, ListLogEntriesR
 from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
-from brconsole.operations.ports import Cloud, FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import Cloud
 
 END = datetime(2026, 11, 23, 14, 0, tzinfo=UTC)
 DEADLINE_S = 0.4

@@ -13,7 +13,8 @@ from google.cloud import monitoring_v3
 from brconsole.domain.environment import Environment
 from brconsole.domain.fleet import RevisionKey
 from brconsole.gcp.gate_metrics import THRESHOLD_LABEL
-from brconsole.operations.ports import Clock, Cloud, FailureKind, GateMetrics, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import Clock, Cloud, GateMetrics
 from brconsole.wiring import ConnectionOptions, open_cloud
 
 SERIES = "/google.monitoring.v3.MetricService/ListTimeSeries"

@@ -10,7 +10,7 @@ from google.cloud import monitoring_v3
 
 from brconsole.domain.alert import Condition
 from brconsole.domain.fleet import RevisionKey
-from brconsole.operations.ports import FailureKind, SourceFailure
+from brconsole.operations.failure import FailureKind, SourceFailure
 
 SERIES = "/google.monitoring.v3.MetricService/ListTimeSeries"
 POLICIES = "/google.monitoring.v3.AlertPolicyService/ListAlertPolicies"

@@ -22,7 +22,8 @@ from brconsole.domain.service import Service
 from brconsole.domain.traffic import TrafficTarget
 from brconsole.emulator.composition import Emulator
 from brconsole.gcp.write_proof import WriteProof, dump, proof_file
-from brconsole.operations.ports import Cloud, FailureKind, LiveService, SourceFailure, TrafficWriter
+from brconsole.operations.failure import FailureKind, SourceFailure
+from brconsole.operations.ports import Cloud, LiveService, TrafficWriter
 from brconsole.wiring import ConnectionOptions, open_cloud
 
 PROJECT, REGION = "bytereview-prod", "us-central1"
