@@ -447,7 +447,7 @@ class Session:
     who: str = "operator@example.com"
     headless: bool = False
     read_only: bool | None = False
-    environment: Environment = field(default_factory=environment)
+    environment: Environment = field(default_factory=lambda: environment())  # noqa: PLW0108 - defined further down
     arms: Arms = field(default_factory=Arms)
     signals: Signals = field(default_factory=Signals)
     ports: Ports = field(default_factory=Ports)
