@@ -10,6 +10,7 @@ half was written.
 
 from __future__ import annotations
 
+import compileall
 import os
 import shutil
 import subprocess
@@ -122,6 +123,8 @@ def main(arguments: list[str]) -> None:
     install(pip, ["--require-hashes", "-r", str(lock)], total)
     say("installing brconsole itself (editable)")
     install(pip, ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)], 1)
+    # Where Python is told to write no bytecode, every start would compile the console anew.
+    compileall.compile_dir(ROOT / "src", quiet=2)
     (venv / MARKER).unlink()
     say(f"ready in {time.monotonic() - started:.0f} s")
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
-from brconsole.domain.environment import Environment
-from brconsole.domain.plan import Plan
 from brconsole.domain.text import clean
 from brconsole.operations.timing import RealTiming, Timing
+
+if TYPE_CHECKING:  # a console opens with its modes; plans come with the first act
+    from brconsole.domain.environment import Environment
+    from brconsole.domain.plan import Plan
 
 ARMED_S = 30 * 60.0
 """How long `:write REASON` lasts, in real seconds: it is a person's attention that expires."""
