@@ -13,8 +13,11 @@ from bench.status_latency import status
 
 
 def pages_counted_apart(calls: Calls) -> tuple[int, int]:
-    """(calls, further pages): a request with a page token follows a list that is counted already."""
+    """(calls, further pages): a request with a page token follows a list that is counted already, and asking after a
+    BigQuery job follows its query.
+    """
     further = sum(bool(getattr(request(path, data), "page_token", "")) for path, data in calls.grpc)
+    further += sum(call.method == "GET" and "/queries/" in call.target for call in calls.http)
     return len(calls.grpc) + len(calls.http) - further, further
 
 

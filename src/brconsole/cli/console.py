@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from brconsole.operations.ports import Clock, Cloud
     from brconsole.tui.console import Console
 
+SWITCH_INTERVAL_S = 0.0005
+"""How soon the screen gets the interpreter back from the feeds' thread. At Python's 5 ms a key waits several times
+over while a large fleet is read.
+"""
+
 
 @global_options
 @click.command(cls=Command)
@@ -47,6 +52,7 @@ def console(ctx: click.Context, environment: str | None, rest: tuple[str, ...]) 
     _log_to_file()
     if session.options.no_color:
         os.environ["NO_COLOR"] = "1"  # as the screen's toolkit understands it
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     with _composed(session, start) as composed:
         from brconsole.tui.app import BrconsoleApp
 
