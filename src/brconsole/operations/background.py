@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from brconsole.domain.fleet import Fleet
 from brconsole.domain.freshness import Reading
-from brconsole.operations.timing import Backoff, RealTiming, Timing
+from brconsole.operations.timing import Backoff, RealTiming, Timing, pause
 
 if TYPE_CHECKING:  # the poller is imported on the feeds' thread, after the first paint
     from brconsole.domain.environment import Environment
@@ -194,7 +194,8 @@ class BackgroundFeed:
             except Exception as error:  # noqa: BLE001 - no credentials, a bad endpoint: shown, never fatal
                 failures += 1
                 self._publish(self._all_failing(sentence("Google Cloud", error)))
-                await self._pause(self._backoff.delay_s(failures, error, self._jitter))
+                self._again.clear()
+                await pause(self._backoff.delay_s(failures, error, self._jitter), self._again, self._timing)
 
     async def _observe(self, cloud: Cloud, clock: Clock) -> None:
         from brconsole.operations.observe import Observer
@@ -214,19 +215,6 @@ class BackgroundFeed:
             await observer.run()
         finally:
             self._observer = None
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait for the next attempt, or for a person who asks for it."""
-        self._again.clear()
-        waiting: tuple[asyncio.Future[Any], ...] = (
-            asyncio.ensure_future(self._again.wait()),
-            asyncio.ensure_future(self._timing.sleep(seconds)),
-        )
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
 
     def _all_failing(self, why: str) -> Fleet:
         """The last snapshot with every source failing for one reason."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from brconsole.operations.desk import RollBack, RollBackGroup, Seen, Shift, Stage, UndoShift, Watching
 from brconsole.operations.reading import sentence
-from brconsole.operations.timing import Backoff, RealTiming, Timing, within
+from brconsole.operations.timing import Backoff, RealTiming, Timing, pause, within
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -245,7 +245,7 @@ class BackgroundDesk:
             except Exception as error:  # noqa: BLE001 - it is tried again
                 failures += 1
                 self._unreachable(sentence("Google Cloud", error))
-                await self._pause(self._backoff.first_s * min(2**failures, 16))
+                await pause(self._backoff.first_s * min(2**failures, 16), self._again, self._timing)
                 continue
             failures = 0
             speed = max(cases.clock.speed, 1e-3)
@@ -261,7 +261,7 @@ class BackgroundDesk:
                     await self._look_at(cases, watching.service)
                 before = watching
             busy = self._driven or (watching is not None and watching.rollout)
-            await self._pause(max(LEAST_LOOK_S, (LOOK_S if busy else CARD_S) / speed))
+            await pause(max(LEAST_LOOK_S, (LOOK_S if busy else CARD_S) / speed), self._again, self._timing)
 
     async def _check(self, cases: UseCases, service: str) -> None:
         try:
@@ -383,18 +383,6 @@ class BackgroundDesk:
             answered(str(failure))
         except Exception as error:  # noqa: BLE001 - an environment that does not open
             answered(sentence("Google Cloud", error))
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait for the next look, or for something new to look at."""
-        waiting: tuple[asyncio.Future[Any], ...] = (
-            asyncio.ensure_future(self._again.wait()),
-            asyncio.ensure_future(self._timing.sleep(seconds)),
-        )
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waiting:
-                task.cancel()
 
     def _unreachable(self, why: str) -> None:
         if self._watching is not None:

@@ -85,6 +85,19 @@ async def within(work: Coroutine[Any, Any, T], seconds: float, timing: Timing) -
             task.cancel()
 
 
+async def pause(seconds: float, again: asyncio.Event, timing: Timing) -> None:
+    """Wait for real seconds, or until somebody sets `again`."""
+    waiting: tuple[asyncio.Future[Any], ...] = (
+        asyncio.ensure_future(again.wait()),
+        asyncio.ensure_future(timing.sleep(seconds)),
+    )
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
 def _forget(task: asyncio.Task[Any]) -> None:
     """Take the outcome of abandoned work, so that nobody is told that it was never taken."""
     if not task.cancelled():
