@@ -108,7 +108,7 @@ class FakeDesk:
         """Whether it was ordered."""
         return service in self.driven
 
-    # -- proposals ------------------------------------------------------------------------------------------------------
+    # -- proposals ----------------------------------------------------------------------------------------------------
 
     def service(self, name: str = "api") -> Service:
         """The service as observed."""

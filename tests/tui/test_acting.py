@@ -124,7 +124,7 @@ async def test_write_without_a_reason_asks_for_one_and_forbidden_stays_forbidden
         assert "READ-ONLY" in stand.text()
 
 
-# ------------------------------------------------------------------------------------------------------------- rollback
+# ------------------------------------------------------------------------------------------------------------- rollbac
 
 
 async def test_in_a_read_only_prod_a_rollback_is_three_keys_and_two_are_not_enough() -> None:
@@ -245,7 +245,7 @@ async def test_where_there_is_no_target_a_digit_chooses_one_of_the_ready_revisio
         assert desk.asked[-1] == RollBack("api", STABLE)
 
 
-# -------------------------------------------------------------------------------------------------------------- dialogs
+# -------------------------------------------------------------------------------------------------------------- dialog
 
 
 async def test_enter_alone_the_trigger_key_and_escape_never_confirm() -> None:
@@ -427,7 +427,7 @@ async def test_a_reason_that_is_given_with_the_command_stands_in_the_plan() -> N
         assert desk.reasons == ["errors since 14:00"]
 
 
-# --------------------------------------------------------------------------------------------------------- traffic editor
+# --------------------------------------------------------------------------------------------------------- traffic edi
 
 
 def editor(stand: Stand) -> SplitScreen:
@@ -504,7 +504,7 @@ async def test_the_editor_does_not_open_during_a_rollout_that_is_not_held() -> N
         assert isinstance(stand.app.front, SplitScreen)
 
 
-# -------------------------------------------------------------------------------------------------------------- journal
+# -------------------------------------------------------------------------------------------------------------- journa
 
 
 async def test_the_journal_is_a_time_line_of_intents_and_outcomes() -> None:

@@ -56,7 +56,7 @@ async def test_80x24_shows_the_rail_both_splits_every_gate_and_the_undo_target()
         assert "● 5 % ━" in text
         assert "○ 50 %" in text
         assert "step 1 of 3 · 06:12 of 15:00 · 08:48 left · extended 0 of 3" in text
-        assert "operator@example.com holds the wheel for 1m10s" in text
+        assert "● operator holds the wheel for 1m10s" in text
         assert "DESIRED" in text
         assert "SERVING" in text
         assert "✔ pass errors" in text
@@ -193,7 +193,7 @@ async def test_without_a_rollout_it_says_what_a_start_would_meet_and_before_any_
         replace(one, latest_ready=NEW, latest_created=NEW) if one.name == "api" else one
         for one in base.services.value or ()
     )
-    console, desk = acting(replace(base, services=replace(base.services, value=services)))
+    console, _ = acting(replace(base, services=replace(base.services, value=services)))
     async with standing(console) as stand:
         await stand.until_shown("Services · 5")
         await stand.press("v")

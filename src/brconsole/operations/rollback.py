@@ -25,7 +25,7 @@ from brconsole.domain.fleet import Fleet
 from brconsole.domain.intent import PREV_TAG, UNKNOWN_REVISION, Phase, Rollout, intent_of
 from brconsole.domain.plan import Base, Confirmation, Plan, base_of, confirmation
 from brconsole.domain.rates import service_rates
-from brconsole.domain.service import Revision, Service
+from brconsole.domain.service import Change, Revision, Service
 from brconsole.domain.text import clean
 from brconsole.domain.traffic import TrafficTarget
 from brconsole.domain.undo import NoTarget, RollbackProgress, RollbackTarget, TargetSource, rollback_target
@@ -50,6 +50,8 @@ KNOWN_FRESH = timedelta(minutes=10)
 """An observed service that is older is not worth being shown as the present."""
 HISTORY_SINCE = timedelta(days=30)
 HISTORY_LIMIT = 50
+HISTORY_KEPT_S = 30.0
+"""Real seconds in which the audit log is not asked again, whether it answered or not."""
 
 T = TypeVar("T")
 
@@ -141,6 +143,7 @@ class Rollbacks:
         self._cloud = cloud
         self._fleet = fleet or _no_fleet
         self._timing = timing or RealTiming()
+        self._changes: tuple[float, tuple[Change, ...] | None] = (float("-inf"), None)
 
     # ------------------------------------------------------------------------------------------------------- the card
 
@@ -383,7 +386,7 @@ class Rollbacks:
         now = self.gateway.now()
         changes = None if fleet is None else fleet.changes.value
         if changes is None and now is not None:
-            changes = await self._beside(self._cloud.audit.changes(now - HISTORY_SINCE, HISTORY_LIMIT))
+            changes = await self._audited(now)
         found += [
             (change.at, name)
             for change in changes or ()
@@ -393,6 +396,14 @@ class Rollbacks:
             return None
         newest = sorted(found, key=lambda one: one[0], reverse=True)
         return tuple(dict.fromkeys(name for _, name in newest))
+
+    async def _audited(self, now: datetime) -> tuple[Change, ...] | None:
+        """The audit log's changes, asked for once in a while: a log that is down costs the card a moment, no key."""
+        at, known = self._changes
+        if self._timing.monotonic() - at > HISTORY_KEPT_S:
+            known = await self._beside(self._cloud.audit.changes(now - HISTORY_SINCE, HISTORY_LIMIT))
+            self._changes = self._timing.monotonic(), known
+        return known
 
     async def _group(self) -> tuple[str, ...]:
         fleet = self._fleet()

@@ -133,14 +133,14 @@ def wheel(seen: Seen, state: Rollout, now: datetime | None, drives: bool, width:
     if drives:
         pen.put(f"{glyphs.LIVE} this console holds the wheel", "accent bold")
     elif driver is not None:
-        pen.put(f"{glyphs.LIVE} {shown(driver, 60)} holds the wheel", "text")
+        pen.put(f"{glyphs.LIVE} {_who(driver, width)} holds the wheel", "text")
         if lease is not None and now is not None and lease.until > now:
             pen.put(f" for {formats.duration((lease.until - now).total_seconds())}", "dim")
     elif state.active:
-        last = "" if lease is None else f", last {shown(lease.who, 40)}"
+        last = "" if lease is None else f", last {_who(lease.who, width)}"
         pen.put("nobody holds the wheel", "warn").put(last, "dim")
     elif lease is not None:
-        pen.put(f"last by {shown(lease.who, 60)}", "dim")
+        pen.put(f"last by {_who(lease.who, width)}", "dim")
     if state.forward and state.active:
         pen.put("  · stepped by hand" if state.manual else "  · steps by itself", "dim")
         if state.standing not in AFTER_PROMOTION:
@@ -151,6 +151,12 @@ def wheel(seen: Seen, state: Rollout, now: datetime | None, drives: bool, width:
             elif late:
                 pen.put(", PASSED", "bad")
     return fit(pen.line(), width)
+
+
+def _who(name: str, width: int) -> str:
+    """Who it is; without the domain where there is not room for it."""
+    whole = shown(name, 60)
+    return whole if width >= 110 else whole.partition("@")[0]
 
 
 def arms(
