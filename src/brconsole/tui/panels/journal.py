@@ -63,6 +63,8 @@ def _what(entry: Entry) -> tuple[str, str, str, str]:
     result = entry.text("result")
     good = result in set(OutcomeKind) and EXIT_STATUS[OutcomeKind(result)] == 0
     sign, role = (glyphs.GOOD, "good") if good else (glyphs.BAD, "bad")
+    if result == OutcomeKind.ACCEPTED:  # taken, and looked after by the next look: no failure
+        sign, role = glyphs.STALE, "accent"
     return sign, role, shown(result, 40), f"  {shown(entry.text('what'), 400)}"
 
 

@@ -39,6 +39,8 @@ class ReleaseScreen(BoardScreen):
         self.model = model
         self.service = service
         self._scroll = 0
+        self._judged: RolloutView | None = None
+        """The last look with evidence, so that what convicted a canary stays in sight after it is gone."""
 
     def target(self) -> tuple[FleetModel, str]:
         """The service of the page."""
@@ -130,14 +132,10 @@ class ReleaseScreen(BoardScreen):
         ]
         if "chart" in boxes:
             box = boxes["chart"]
-            panels.append(
-                Panel(
-                    box,
-                    (("Evidence: is the canary worse?", "title"),),
-                    EMPTY,
-                    parts.evidence_chart(view, box.inner_width, box.inner_height),
-                )
-            )
+            drawn = self._evidence(view)
+            title = "Evidence: is the canary worse?" if drawn is view else "Evidence of the last step"
+            chart = parts.evidence_chart(drawn, box.inner_width, box.inner_height)
+            panels.append(Panel(box, ((title, "title"),), EMPTY, chart))
         if "journal" in boxes:
             box = boxes["journal"]
             entries = seen.entries[: len(seen.entries) - self._scroll] if self._scroll else seen.entries
@@ -146,6 +144,14 @@ class ReleaseScreen(BoardScreen):
                 Panel(box, (("Journal", "title"),), ((f"{len(seen.entries)}", "dim"),) if seen.entries else EMPTY, tail)
             )
         return panels
+
+    def _evidence(self, view: RolloutView | None) -> RolloutView | None:
+        """The look whose evidence is drawn: the present one while there is any, else the last that had some."""
+        active = view is not None and isinstance(view.state, Rollout) and view.state.active
+        found = parts.judgement(view)
+        if found is not None and found[0].requests:
+            self._judged = view
+        return view if active or self._judged is None else self._judged
 
     def _badge(self, seen: Seen) -> Line:
         now, view = self.model.now, seen.view
