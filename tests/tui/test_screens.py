@@ -10,6 +10,10 @@ import samples
 from rich.cells import cell_len
 from standing import standing
 
+from brconsole.tui.paint import width_of
+from brconsole.tui.panels import queues
+from brconsole.tui.state import FleetModel
+
 SIZES = ((60, 16), (76, 20), (80, 24), (100, 30), (118, 36), (120, 40), (160, 45), (200, 60))
 STATES = ("healthy", "canary", "drift", "stale", "partial", "offline", "never", "loading", "empty", "hostile", "many")
 
@@ -313,3 +317,12 @@ async def test_a_console_without_environments_says_so() -> None:
         board = app._host().board
         assert board is not None
         assert "No environment is configured." in board.render_line(2).text
+
+
+@pytest.mark.parametrize("width", range(24, 70))
+@pytest.mark.parametrize("height", [3, 12])
+def test_no_line_of_a_queue_is_wider_than_its_panel(width: int, height: int) -> None:
+    model = FleetModel(samples.PROD, 1)
+    model.observe(samples.healthy())
+    for line in queues.lines(model, width, height):
+        assert width_of(line) <= width

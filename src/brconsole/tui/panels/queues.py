@@ -37,7 +37,7 @@ def _one(queue: QueueReport, width: int) -> Line:
     pen = Pen().put(f"{sign} ", role).cell(fit_middle(shown(queue.name, 40), name_width), name_width, "text").put(" ")
     tail_width = 7 + 1 + 7
     moving_width = 18 if width - pen.width - tail_width >= 18 + 6 else 0
-    spark = max(0, min(16, width - pen.width - tail_width - moving_width - 1))
+    spark = max(0, min(16, width - pen.width - tail_width - (moving_width + 1 if moving_width else 0) - 1))
     pen.add(_history(queue, spark, role)).put(" " if spark else "")
     pen.cell(depth, 7, role if queue.status is not QueueStatus.OK else "text", right=True)
     pen.cell(oldest, 8, "dim", right=True)
@@ -56,8 +56,10 @@ def _two(queue: QueueReport, width: int) -> list[Line]:
         .put(name, "strong")
         .put(f"  {formats.count(queue.depth)}", role if role != "good" else "text")
     )
-    head.put(f" of {formats.count(queue.alert_depth)}", "dim")
     right = Pen().put(moving, moving_role)
+    limit = f" of {formats.count(queue.alert_depth)}"
+    if head.width + len(limit) + right.width < width:
+        head.put(limit, "dim")
     if width - head.width - right.width >= 18:
         right.put(f"   oldest {formats.duration(queue.oldest_age_s)}", "dim")
     elif width - head.width - right.width >= 10:
