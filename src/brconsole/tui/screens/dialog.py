@@ -187,7 +187,7 @@ class DialogScreen(Overlay):
     @property
     def subject(self) -> str:
         """What is written to."""
-        return self.model.environment.name if isinstance(self.order, RollBackGroup) else self.service
+        return "the release group" if isinstance(self.order, RollBackGroup) else self.service
 
     def target(self) -> tuple[FleetModel, str]:
         """The captured name, whatever is chosen below."""
@@ -459,7 +459,7 @@ class DialogScreen(Overlay):
                     Pen()
                     .cell(shown(asked.service, 24), 18, "strong")
                     .put(f" {before} → {target}  ", "text")
-                    .put(asked.blast_radius, "dim")
+                    .put(_moves(asked), "warn")
                     .line(),
                     width,
                 )
@@ -536,6 +536,11 @@ class DialogScreen(Overlay):
             line = Pen().put(f"type {self.model.name} and enter: ", "warn").put(f"{shown(self._typed, 40)}▏", "strong")
             return [EMPTY, fit(line.put("     esc", "key").put(" cancel", "dim").line(), width)]
         return self._two_buttons(self.verb, width, "bad" if self._is_rollback else "strong")
+
+
+def _moves(asked: Plan) -> str:
+    """How many requests move, short enough for a row."""
+    return f"{formats.count(asked.requests_per_minute)} requests/min" if asked.moved_percent else "none moves"
 
 
 def _same(one: Plan, other: Plan) -> bool:

@@ -52,7 +52,8 @@ class SplitScreen(Overlay):
     def _offered(self) -> tuple[str, ...]:
         rows = [row.revision for row in self._service.traffic()]
         newest = [revision.name for revision in self.model.revisions(self._service.name) if revision.ready is not False]
-        names = dict.fromkeys([*self._before, *rows, *newest])
+        candidate = [self._service.latest_ready] if self._service.latest_ready in newest else []
+        names = dict.fromkeys([*self._before, *candidate, *rows, *newest])
         return tuple(names)[: max(MOST_ROWS, len(self._before))]
 
     def actions(self) -> tuple[Action, ...]:
