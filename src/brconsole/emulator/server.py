@@ -100,7 +100,7 @@ class GrpcApi:
 Unary = Callable[[bytes, "grpc.aio.ServicerContext[bytes, bytes]"], Awaitable[bytes]]
 
 
-class GrpcServer(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not generic at run time
+class GrpcServer(grpc.GenericRpcHandler):  # not generic at run time
     """Dispatches method paths to APIs; bytes in, bytes out, so that a fault can answer bytes that do not parse."""
 
     def __init__(self, cloud: Cloud, apis: Sequence[type[GrpcApi]]) -> None:
