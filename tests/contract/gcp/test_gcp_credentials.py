@@ -91,7 +91,7 @@ import asyncio, sys
 from brconsole.domain.environment import Environment
 from brconsole.wiring import ConnectionOptions, open_cloud
 async def main():
-    options = ConnectionOptions("127.0.0.1:1", "127.0.0.1:2", 1.0)
+    options = ConnectionOptions("127.0.0.1:1", "127.0.0.1:2", 20.0)
     async with open_cloud(Environment("prod", "p", "r"), options) as (cloud, clock):
         await clock.synchronise()
         try:
