@@ -483,6 +483,13 @@ def test_a_rollback_finished_twice_is_done_already() -> None:
     live = applied(live, records.roll_back(intent_of(live), live, target, now, ANNA, "5xx"), now)  # type: ignore[arg-type]
     target = rollback_target(live, intent_of(live), None, None)
     assert isinstance(target, RollbackTarget)
+    waits = records.roll_back(intent_of(live), live, target, now, ANNA, "5xx")
+    assert isinstance(waits, Wait)
+    assert "not yet recorded as complete" in waits.reason
+    live = applied(live, wrote(decided(live, now)), now)
+    state = intent_of(live)
+    assert isinstance(state, Rollout)
+    assert state.phase is Phase.ROLLED_BACK
     assert isinstance(records.roll_back(intent_of(live), live, target, now, ANNA, "5xx"), Nothing)
 
 

@@ -122,7 +122,8 @@ class Write:
 
 
 Decision = Nothing | Wait | Ask | Write
-Answer = Nothing | Refused | Write
+Answer = Nothing | Refused | Wait | Write
+"""What becomes of an order. Only a rollback waits: it was ordered before, and is to be seen through to its end."""
 
 
 class Settled(StrEnum):
