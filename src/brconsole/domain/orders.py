@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from brconsole.domain import gates as gate
 from brconsole.domain.decision import Actor, Answer, Evidence, Nothing, Refused, Transition
 from brconsole.domain.environment import RolloutPlan
-from brconsole.domain.findings import findings, settled, told
+from brconsole.domain.findings import findings, told
 from brconsole.domain.intent import (
     AFTER_PROMOTION,
     CANARY_TAG,
@@ -52,7 +52,7 @@ from brconsole.domain.records import (
 from brconsole.domain.service import Revision, Service
 from brconsole.domain.text import clean
 from brconsole.domain.traffic import TrafficTarget
-from brconsole.domain.undo import NoTarget, RollbackTarget, TargetSource, concluded, in_force, rollback_target
+from brconsole.domain.undo import NoTarget, RollbackTarget, TargetSource, concluded, in_force, rollback_target, serves
 
 
 def start(
@@ -82,9 +82,9 @@ def start(
     name = candidate or service.latest_ready
     if len(serving) != 1:
         return Refused(f"traffic is split without a rollout ({told(serving)}): roll back or adopt it first")
-    if not settled(service):
-        return Refused(f"a change is under way: serving {told(service.serving_split())}")
     (stable,) = serving
+    if not serves(service, stable):
+        return Refused(f"a change is under way: serving {told(service.serving_split())}")
     if name is None or name == stable:
         return Refused(
             f"no ready revision is newer than {stable}, which serves" if candidate is None else _serves(stable)

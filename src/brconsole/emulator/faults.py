@@ -88,7 +88,8 @@ class Faults:
         caller at one call, and lets it go on to the next.
         """
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
 
     def _put(self, faults: list[Fault]) -> None:
         self._faults = faults
