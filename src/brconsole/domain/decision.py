@@ -26,11 +26,13 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The newest sign of life of a driver, from beside the service (a metric or an object)."""
+    """A sign of life of a driver, from beside the service (a metric or an object)."""
 
     who: str
     at: datetime
     headless: bool = False
+    service: str | None = None
+    """The service whose wheel is held; None is an agent's, which looks after all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Evidence:
     history: tuple[str, ...] | None = None
     """The revisions that served 100 %, newest first."""
     heartbeat: Heartbeat | None = None
+    """The one that counts for this rollout (`needs.sign_of_life`)."""
     on_deadline: Literal["stable", "hold"] = "stable"
 
 

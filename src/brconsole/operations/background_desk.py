@@ -286,7 +286,7 @@ class BackgroundDesk:
         from brconsole.domain.intent import Rollout
         from brconsole.operations.outcome import Outcome
 
-        ticked = await cases.releases.tick(service)
+        ticked = await cases.releases.drive(service)
         entries = await self._tail(cases, service)
         if isinstance(ticked, Outcome):
             self._now_seen(service, problem=ticked.sentence, entries=entries)

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from brconsole.domain import gates as gate
 from brconsole.domain import orders
-from brconsole.domain.decision import Actor, Answer, Ask, Decision, Evidence, Nothing, Refused, Wait, Write
+from brconsole.domain.decision import Actor, Answer, Ask, Decision, Evidence, Heartbeat, Nothing, Refused, Wait, Write
 from brconsole.domain.environment import Environment, RolloutPlan
 from brconsole.domain.findings import Finding, findings
 from brconsole.domain.fleet import Fleet
@@ -455,6 +455,15 @@ class Releases:
             )
         return Ticked(view, await self.gateway.send(made, STANDING, progress, wait_s=0))
 
+    async def drive(self, service: str, progress: Progress | None = None) -> Ticked | Outcome:
+        """One look with the hands on this service's wheel: as `tick`, with a sign of life beside it while the rollout
+        is under way, by which the lease lives on between two transitions (DESIGN §8.5).
+        """
+        ticked = await self.tick(service, progress)
+        if isinstance(ticked, Ticked) and isinstance(ticked.view.state, Rollout) and ticked.view.state.active:
+            await self._alive(service, ticked)
+        return ticked
+
     async def run(
         self,
         service: str,
@@ -479,7 +488,7 @@ class Releases:
             return begun
         said, failures = "", 0
         while True:
-            ticked = await self.tick(service, tell)
+            ticked = await self.drive(service, tell)
             if isinstance(ticked, Outcome):
                 failures += 1
                 if failures >= UNREACHABLE_LOOKS or ticked.kind is OutcomeKind.REFUSED:
@@ -487,7 +496,6 @@ class Releases:
                 tell(ticked.sentence)
             else:
                 failures = 0
-                await self._alive(service, ticked)
                 ended = _ended(begun, service, ticked, stop_when_held)
                 if ended is not None:
                     return ended
@@ -523,11 +531,11 @@ class Releases:
         return state.id if isinstance(state, Rollout) else started
 
     async def _alive(self, service: str, ticked: Ticked) -> None:
-        """The pipeline's own sign of life; that it cannot be given stops nothing."""
+        """The driver's sign of life; that it cannot be given stops nothing."""
         if self._beacon is None:
             return
         try:
-            await self._beacon.heartbeat(ticked.view.now)
+            await self._beacon.heartbeat(Heartbeat(self.actor.who, ticked.view.now, self.actor.headless, service))
             await self._beacon.overdue(service, overdue_s(ticked.view), ticked.view.now)
         except SourceFailure:
             return
