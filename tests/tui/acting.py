@@ -104,10 +104,6 @@ class FakeDesk:
         """Remember it."""
         self.driven = self.driven | {service} if wanted else self.driven - {service}
 
-    def drives(self, service: str) -> bool:
-        """Whether it was ordered."""
-        return service in self.driven
-
     # -- proposals ----------------------------------------------------------------------------------------------------
 
     def service(self, name: str = "api") -> Service:

@@ -416,6 +416,25 @@ async def test_the_wheel_is_a_standing_order_that_is_asked_for_and_can_be_let_go
         assert desk.driven == set()
 
 
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_quitting_with_the_wheel_of_a_rollout_asks_and_says_who_goes_on(key: str) -> None:
+    state = rollout(manual=False)
+    fleet = released(state)
+    console, desk = acting(fleet, read_only=False)
+    desk.sights["api"] = Seen(view=view(state, fleet))
+    async with standing(console) as stand:
+        await stand.until_shown("Services · 5")
+        await stand.press("W", "y")
+        assert desk.driven == {"api"}
+        await stand.press(key)
+        assert stand.app.is_running
+        (said,) = [message for message in stand.messages() if "drives api in prod" in message]
+        assert "an agent goes on 90 s later" in said
+        assert "overdue at" in said
+        await stand.press(key)
+        await stand.until(lambda: not stand.app.is_running)
+
+
 async def test_a_reason_that_is_given_with_the_command_stands_in_the_plan() -> None:
     console, desk = acting(read_only=False)
     async with standing(console) as stand:

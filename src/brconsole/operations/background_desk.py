@@ -164,9 +164,10 @@ class BackgroundDesk:
             self._driven = self._driven | {service} if wanted else self._driven - {service}
         self._thread.call(self._begin)
 
-    def drives(self, service: str) -> bool:
-        """Whether this desk does so."""
-        return service in self._driven
+    @property
+    def driven(self) -> frozenset[str]:
+        """The services whose wheel is held here."""
+        return self._driven
 
     # --------------------------------------------------------------------------------------------- on the feeds' thread
 

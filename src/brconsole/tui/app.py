@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 SAY_QUIT_S = 2.0
 """A second ctrl+c within this time quits."""
+SAY_WHY_S = 8.0
+"""The same where there is something to read first: a write under way, or a wheel that is held here."""
 
 
 def _commands() -> type[Provider]:
@@ -88,7 +90,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         self._current: tuple[str, str | None, str | None] = ("wall" if start is None else "fleet", start, None)
         self._base = self._screen_for(*self._current)
         self._overlays: list[BoardScreen] = []
-        self._asked_to_quit_at = -1e9
+        self._quits_until = float("-inf")
         self._writes: Writes | None = None
         self._watched: tuple[str, Watching | None] | None = None
 
@@ -170,11 +172,15 @@ class BrconsoleApp(App[None], inherit_bindings=False):
     def action_ask_to_quit(self) -> None:
         """ctrl+c: say how to leave; a second one leaves."""
         now = self._loop_time()
-        if now - self._asked_to_quit_at <= SAY_QUIT_S:
+        if now < self._quits_until:
             self.exit()
             return
-        self._asked_to_quit_at = now
-        self.say("q quits; ctrl+c once more quits too", seconds=SAY_QUIT_S)
+        unfinished = self._unfinished()
+        seconds = SAY_QUIT_S if unfinished is None else SAY_WHY_S
+        self._quits_until = now + seconds
+        why = "" if unfinished is None else f"{unfinished}; "
+        severity = "information" if unfinished is None else "warning"
+        self.say(f"{why}q quits; ctrl+c once more quits too", severity, seconds=seconds)
 
     def _loop_time(self) -> float:
         from time import monotonic
@@ -354,14 +360,18 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         return (below[-1] if below else self._base).actions()
 
     def do_app_quit(self, _key: str, _argument: str) -> None:
-        """`app.quit`: at once, but for a write that is under way."""
-        if self._writes is not None and (under_way := self._writes.under_way()):
-            now = self._loop_time()
-            if now - self._asked_to_quit_at > SAY_QUIT_S:
-                self._asked_to_quit_at = now
-                self.say(f"{under_way}; q once more quits all the same", "warning", seconds=SAY_QUIT_S)
-                return
-        self.exit()
+        """`app.quit`: at once, but for a write that is under way or a wheel that is held here."""
+        unfinished = self._unfinished()
+        now = self._loop_time()
+        if unfinished is None or now < self._quits_until:
+            self.exit()
+            return
+        self._quits_until = now + SAY_WHY_S
+        self.say(f"{unfinished}; q once more quits all the same", "warning", seconds=SAY_WHY_S)
+
+    def _unfinished(self) -> str | None:
+        """What this console would leave behind, None where nothing."""
+        return None if self._writes is None else self._writes.under_way() or self._writes.wheels()
 
     def do_app_back(self, _key: str, _argument: str) -> None:
         """`app.back`: innermost first, and never out of the console."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from brconsole.domain.intent import Phase, Rollout, intent_of
+from brconsole.domain.intent import AFTER_PROMOTION, Phase, Rollout, intent_of
 from brconsole.operations import desk as orders
 from brconsole.tui.actions import Action
 from brconsole.tui.paint import shown
@@ -62,6 +62,23 @@ class Writes:
         """What is being written, None where nothing is."""
         self.dialogs = [dialog for dialog in self.dialogs if dialog.sending]
         return None if not self.dialogs else f"a write to {shown(self.dialogs[0].subject, 60)} is under way"
+
+    def wheels(self) -> str | None:
+        """Whose wheel is held here and what becomes of it without this console, None where none is."""
+        from brconsole.domain.records import LEASE
+
+        for name, desk in self.app.settings.desks.items():
+            for service in sorted(desk.driven):
+                view = desk.seen(service).view
+                state = None if view is None else view.state
+                late = ""
+                if isinstance(state, Rollout) and state.standing not in AFTER_PROMOTION:
+                    late = f", and it is overdue at {state.deadline:%H:%M} UTC"
+                return (
+                    f"this console drives {shown(service, 60)} in {name}: without it an agent goes on "
+                    f"{LEASE.seconds} s later; where none runs it stays where it is and nobody watches it{late}"
+                )
+        return None
 
     def _target(self) -> tuple[FleetModel, str] | None:
         return self.app.target
@@ -233,7 +250,7 @@ class Writes:
         desk = self._desk(model.environment.name)
         if desk is None:
             return
-        if desk.drives(service):
+        if service in desk.driven:
             desk.drive(service, wanted=False)
             self.app.say(f"{service}: the wheel is let go; whoever takes it goes on where it stands", seconds=8)
             return
