@@ -227,6 +227,18 @@ def entry(kind: str, at: datetime, **fields: Any) -> Entry:
     return Entry(json.loads(json.dumps(entry_document(kind, fields, at, "0" * 64))))
 
 
+def seen(fleet: Fleet, **changes: object) -> Seen:
+    """A look at the rollout of `api` and at its undo target."""
+    state = rollout()
+    at = samples.NOW - timedelta(minutes=6)
+    entries = (
+        entry("outcome", at, service="api", result="done", what=f"api: observe: {STABLE} 100 %", who="ana"),
+        entry("outcome", at, service="api", result="accepted, not verified", what="api: accepted", who="ana"),
+    )
+    found = Seen(view(state, fleet), None, card(), samples.NOW - timedelta(seconds=4), entries)
+    return replace(found, **changes)  # type: ignore[arg-type]
+
+
 def acting(
     fleet: Fleet | None = None, *, read_only: bool | None = None, start: str | None = "prod", **desk: Any
 ) -> tuple[Console, FakeDesk]:
