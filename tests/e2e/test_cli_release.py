@@ -257,6 +257,26 @@ def test_a_rollback_goes_while_everything_but_the_write_is_down(world: World) ->
         assert back.document["plan"]["requests_per_minute"] is None
 
 
+def test_a_rollback_goes_with_the_read_quota_spent_and_is_verified_when_it_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "LEAST_WAIT_S", 1.0)
+    with world("demo") as brconsole:
+        down = [{"api": api, "code": "UNAVAILABLE"} for api in ("monitoring", "logging", "bigquery")]
+        reads = ("ListServices", "ListRevisions", "GetService")
+        spent = [{"api": "run", "method": method, "code": "RESOURCE_EXHAUSTED"} for method in reads]
+        put_faults(brconsole.cloud, *down, *spent)
+        back = brconsole("rollback", "prod", "api", "--to", STABLE, "--yes", "--json")
+        assert back.document["result"] == "accepted, not verified", back.err
+        assert back.status == exit_codes.FAILED
+        brconsole.cloud.heal()
+        assert brconsole.split("prod", "api") == {STABLE: 100}
+        verified = brconsole("rollback", "prod", "api", "--yes", "--json")
+        assert verified.status == exit_codes.DONE, verified.err
+        assert brconsole("release", "status", "prod", "api", "--json").document["phase"] == "rolled_back"
+        assert brconsole("journal", "--verify").status == exit_codes.DONE
+
+
 # --------------------------------------------------------------------------------------------------------------- races
 
 PROMOTERS = """

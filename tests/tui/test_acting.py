@@ -58,6 +58,27 @@ async def test_every_write_is_refused_with_words_where_read_only_was_asked_for()
                 assert not stand.app._overlays, (action.id, view)
         assert desk.asked == []
         assert desk.sent == []
+
+
+async def test_no_action_that_counts_as_reading_orders_anything() -> None:
+    fleet = released(rollout())
+    console, desk = acting(fleet, read_only=True)
+    desk.answer = desk.proposal
+    async with standing(console) as stand:
+        await stand.until_shown("Services · 5")
+        for view in ("fleet", "release"):
+            stand.app.go(view, "prod", None if view == "fleet" else "api")
+            for action in stand.app.working():
+                if action.effect is Effect.WRITE or action.id == "app.quit":
+                    continue  # the writes have a test of their own
+                stand.app.go(view, "prod", None if view == "fleet" else "api")
+                stand.app.act(action.id)
+                await stand.pilot.pause()
+                if stand.app._overlays:  # whatever is asked now is agreed to
+                    await stand.press("a", "y")
+                while stand.app._overlays:
+                    stand.app.close()
+        assert (desk.asked, desk.sent, desk.driven) == ([], [], set())
         assert desk.driven == set()
 
 
