@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from brconsole.domain import gates as gate
+from brconsole.domain.annotation import Unreadable
 from brconsole.domain.decision import Actor, Answer, Evidence, Nothing, Refused, Transition
 from brconsole.domain.environment import RolloutPlan
 from brconsole.domain.findings import findings, settled, told
@@ -23,7 +24,6 @@ from brconsole.domain.intent import (
     Intent,
     Phase,
     Rollout,
-    Unreadable,
     dump,
     known_digest,
     known_revision,
