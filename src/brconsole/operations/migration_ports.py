@@ -6,12 +6,13 @@ As in `ports`, every method may raise `SourceFailure` and nothing else leaves an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
+from brconsole.domain.job import Execution, ExecutionState, JobLine, LiveJob
 from brconsole.domain.migration import RevisionReport, SchemaRevision
+
+__all__ = ["Execution", "ExecutionState", "JobLine", "JobWriter", "Jobs", "LiveJob", "MigrationProject"]
 
 
 class MigrationProject(Protocol):
@@ -26,64 +27,6 @@ class MigrationProject(Protocol):
         `rows` are the row counts of the production tables where they are known; an unknown table is taken for a big
         one.
         """
-
-
-class ExecutionState(StrEnum):
-    """How far an execution of a job is."""
-
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class LiveJob:
-    """A job as read for a write."""
-
-    name: str
-    version: str
-    """The v1 `resourceVersion`: opaque, never parsed, never ordered."""
-    image: str
-    """As configured, with its digest where it is pinned (`…@sha256:…`)."""
-    annotations: Mapping[str, str] = field(hash=False)
-    server_time: datetime
-    """The Date of the answer."""
-    service_account: str = ""
-    max_retries: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """One execution of a job."""
-
-    name: str
-    """The short one, such as `migrate-db-x7k2p`."""
-    job: str
-    state: ExecutionState
-    image: str
-    args: tuple[str, ...]
-    env: Mapping[str, str] = field(hash=False)
-    """The plain variables of its container; secrets are references and not among them."""
-    created: datetime | None = None
-    completed: datetime | None = None
-    succeeded_count: int = 0
-    task_count: int = 1
-    message: str = ""
-    log_uri: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class JobLine:
-    """One line that an execution logged. `fields` is the JSON object where it is one, else empty."""
-
-    at: datetime
-    severity: str
-    text: str
-    fields: Mapping[str, object] = field(default_factory=dict, hash=False)
-    id: str = ""
-    """The insertId, by which a line read twice is known."""
 
 
 class Jobs(Protocol):
