@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,18 +19,28 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class MigrationOptions:
+    """The migrations as configured: the Alembic project, the job that runs it, and what the check of it needs."""
+
+    alembic: Path
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionOptions:
     """How the Google APIs are reached.
 
     `endpoint` is the HOST:PORT of a plain server on loopback, None for Google itself; `http_endpoint` its HTTP side, by
     default the port after. `deadline_s` holds for a call with its retries and pages, in real seconds. `state_folder`
-    holds what was proved of the write path, by default in the user's own state.
+    holds what was proved of the write path, by default in the user's own state. `migrations` is None where none are
+    configured: their gate does not apply then.
     """
 
     endpoint: str | None = None
     http_endpoint: str | None = None
     deadline_s: float = 8.0
     state_folder: Path | None = None
+    migrations: MigrationOptions | None = None
 
 
 def preload() -> None:
@@ -53,6 +63,17 @@ async def open_cloud(environment: Environment, options: ConnectionOptions) -> As
     state = options.state_folder or locations.state_folder()
     connection, clock = composition.connect(environment, options.endpoint, options.http_endpoint, options.deadline_s)
     try:
-        yield composition.ports(environment, connection, clock, options.deadline_s, state), clock
+        cloud = composition.ports(environment, connection, clock, options.deadline_s, state)
+        yield _with_migrations(environment, cloud, clock, options.migrations), clock
     finally:
         await connection.close()
+
+
+def _with_migrations(environment: Environment, cloud: Cloud, clock: Clock, options: MigrationOptions | None) -> Cloud:
+    """The ports with what migrations need, where they are configured."""
+    if options is None or cloud.jobs is None:
+        return cloud
+    from brconsole.operations.migration_reader import MigrationReader
+
+    reader = MigrationReader(cloud.jobs, options.job, environment.name, clock.now)
+    return replace(cloud, migrations=reader, migration_proofs=reader)

@@ -217,7 +217,7 @@ def decide(job: LiveJob, executions: Sequence[Execution], asked: RunRequest, now
     if busy is not None:
         return Stopped(Stop.CONFLICT, f"another run is under way: {told_run(busy, job)}")
     claim = claim_of(job)
-    claimed = _claimed(claim, executions, asked, now)
+    claimed = _claimed(awaited_claim(job, executions, now), asked)
     if claimed is not None:
         return claimed
     against = _not_approved(approval_of(job), asked)
@@ -234,6 +234,16 @@ def decide(job: LiveJob, executions: Sequence[Execution], asked: RunRequest, now
 def under_way(executions: Sequence[Execution]) -> Execution | None:
     """The run that may still do something, None where there is none."""
     return next((found for found in executions if found.mode == "run" and found.under_way), None)
+
+
+def awaited_claim(job: LiveJob, executions: Sequence[Execution], now: datetime) -> Claim | None:
+    """The claim whose execution is still to come; None once it came, or once it is so old that it may be taken over. A
+    claim that nobody can read holds nothing back.
+    """
+    claim = claim_of(job)
+    if not isinstance(claim, Claim) or _of_release(executions, claim.release) is not None:
+        return None
+    return claim if now < claim.at + CLAIM_LEASE else None
 
 
 def told_run(execution: Execution, job: LiveJob) -> str:
@@ -258,17 +268,12 @@ def how_confirmed(plan: PlannedRun, reports: Sequence[RevisionReport]) -> Confir
     return Confirmation.DIALOG
 
 
-def _claimed(
-    claim: Claim | Unreadable | None, executions: Sequence[Execution], asked: RunRequest, now: datetime
-) -> Awaited | Stopped | None:
-    """What a claim without an execution means while it is young; one that nobody can read holds nothing back."""
-    if not isinstance(claim, Claim) or _of_release(executions, claim.release) is not None:
-        return None
-    until = claim.at + CLAIM_LEASE
-    if now >= until:
+def _claimed(claim: Claim | None, asked: RunRequest) -> Awaited | Stopped | None:
+    """What a claim that is about to lead to an execution means for a run."""
+    if claim is None:
         return None
     if claim.release == asked.release:
-        return Awaited(claim, until)
+        return Awaited(claim, claim.at + CLAIM_LEASE)
     who = clean(claim.by, LONGEST_WHO)
     text = f"another run is about to start: claimed by {who} at {claim.at:%H:%M:%S} UTC for {claim.release}"
     return Stopped(Stop.CONFLICT, text)
