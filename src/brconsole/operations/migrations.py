@@ -367,7 +367,8 @@ class Migrations:
             f"brconsole migrate approve {self.environment.name} {planned.hash[:LEAST_PREFIX]}",
         )
         decision = decide(view.job, view.executions, request, view.job.server_time)
-        if isinstance(decision, Watch) and not decision.execution.succeeded:
+        ended = isinstance(decision, Watch) and not decision.execution.under_way
+        if isinstance(decision, Watch) and ended and not decision.execution.succeeded:
             return self._failed_before(view.said(decision.execution))
         made = self._job_proposal(
             WriteAction.MIGRATE,
