@@ -24,13 +24,15 @@ class ConnectionOptions:
 
     `endpoint` is the HOST:PORT of a plain server on loopback, None for Google itself; `http_endpoint` its HTTP side, by
     default the port after. `deadline_s` holds for a call with its retries and pages, in real seconds. `state_folder`
-    holds what was proved of the write path, by default in the user's own state.
+    holds what was proved of the write path, by default in the user's own state. `migration_job` is the Cloud Run job
+    whose permissions are asked for.
     """
 
     endpoint: str | None = None
     http_endpoint: str | None = None
     deadline_s: float = 8.0
     state_folder: Path | None = None
+    migration_job: str = "migrate-db"
 
 
 def preload() -> None:
@@ -53,6 +55,7 @@ async def open_cloud(environment: Environment, options: ConnectionOptions) -> As
     state = options.state_folder or locations.state_folder()
     connection, clock = composition.connect(environment, options.endpoint, options.http_endpoint, options.deadline_s)
     try:
-        yield composition.ports(environment, connection, clock, options.deadline_s, state), clock
+        ports = composition.ports(environment, connection, clock, options.deadline_s, state, options.migration_job)
+        yield ports, clock
     finally:
         await connection.close()
