@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MigrationOptions:
-    """The migrations as configured: the Alembic project, the job that runs it, and what the check of it needs."""
+    """The migrations as configured: the Alembic project (None: none, and their gate does not apply) and the Cloud Run
+    job that runs it, whose permissions are asked for.
+    """
 
-    alembic: Path
-    job: str
+    alembic: Path | None = None
+    job: str = "migrate-db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +34,14 @@ class ConnectionOptions:
 
     `endpoint` is the HOST:PORT of a plain server on loopback, None for Google itself; `http_endpoint` its HTTP side, by
     default the port after. `deadline_s` holds for a call with its retries and pages, in real seconds. `state_folder`
-    holds what was proved of the write path, by default in the user's own state. `migrations` is None where none are
-    configured: their gate does not apply then.
+    holds what was proved of the write path, by default in the user's own state.
     """
 
     endpoint: str | None = None
     http_endpoint: str | None = None
     deadline_s: float = 8.0
     state_folder: Path | None = None
-    migrations: MigrationOptions | None = None
+    migrations: MigrationOptions = MigrationOptions()
 
 
 def preload() -> None:
@@ -63,15 +64,16 @@ async def open_cloud(environment: Environment, options: ConnectionOptions) -> As
     state = options.state_folder or locations.state_folder()
     connection, clock = composition.connect(environment, options.endpoint, options.http_endpoint, options.deadline_s)
     try:
-        cloud = composition.ports(environment, connection, clock, options.deadline_s, state)
+        job = options.migrations.job
+        cloud = composition.ports(environment, connection, clock, options.deadline_s, state, job)
         yield _with_migrations(environment, cloud, clock, options.migrations), clock
     finally:
         await connection.close()
 
 
-def _with_migrations(environment: Environment, cloud: Cloud, clock: Clock, options: MigrationOptions | None) -> Cloud:
+def _with_migrations(environment: Environment, cloud: Cloud, clock: Clock, options: MigrationOptions) -> Cloud:
     """The ports with what migrations need, where they are configured."""
-    if options is None or cloud.jobs is None:
+    if options.alembic is None or cloud.jobs is None:
         return cloud
     from brconsole.operations.migration_reader import MigrationReader
 

@@ -39,7 +39,10 @@ class Jobs(Protocol):
         """The executions of a job, newest first."""
 
     async def lines(self, execution: Execution, after: datetime | None) -> tuple[JobLine, ...]:
-        """What an execution has logged since a moment, oldest first. Counts against Logging's small quota."""
+        """What an execution has logged since a moment (inclusive), oldest first. Counts against Logging's small quota.
+
+        A line is found seconds after it was logged, so one that has ended may have lines still to come.
+        """
 
 
 class JobWriter(Protocol):
