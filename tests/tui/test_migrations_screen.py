@@ -73,7 +73,7 @@ def console(seen: MigrationSeen, level: Confirmation = Confirmation.DIALOG, **op
 async def opened(stand: Stand) -> MigrationsScreen:
     """The migrations of prod, by their key."""
     await stand.until(lambda: "api" in stand.text())
-    await stand.press("M")
+    await stand.press("m")
     front = stand.app.front
     assert isinstance(front, MigrationsScreen), stand.text()
     return front
@@ -185,6 +185,17 @@ async def test_a_run_that_cannot_be_undone_wants_the_name_of_the_environment() -
         desk.sent[0].told(Stage.ACCEPTED, "0008_notes begins")
         desk.sent[0].ended(done("migrate-db-x: failed at 0009", OutcomeKind.FAILED))
         await stand.until(lambda: any("failed at 0009" in message for message in stand.messages()))
+
+
+async def test_migrating_from_the_fleet_shows_the_migrations_with_the_question_over_them() -> None:
+    found, desk = console(STATES["approved"])
+    async with standing(found, (160, 45)) as stand:
+        await stand.until_shown("Services · 5")
+        await stand.press("M")
+        await stand.until_shown("Run the migrations")
+        assert desk.asked == [RunMigration()]
+        await stand.press("escape")
+        assert isinstance(stand.app.front, MigrationsScreen)
 
 
 async def test_a_refusal_is_shown_in_place_of_the_question_and_nothing_is_sent() -> None:

@@ -110,7 +110,7 @@ WRITES: tuple[Action, ...] = (
 """Everything that writes to a service. The footer's order is what helps most first."""
 
 MIGRATIONS: tuple[Action, ...] = (
-    _write("migration.run", "Run the approved plan", ("M",), "migrate", "migrate", scopes=(_M,)),
+    _write("migration.run", "Migrate: run the approved plan", ("M",), "migrate", "migrate", scopes=(*_ACT, _M)),
     _write("migration.approve", "Approve the plan that is shown", ("V",), "approve", "approve", scopes=(_M,)),
     _write(
         "migration.plan",
@@ -188,11 +188,11 @@ ACTIONS: tuple[Action, ...] = (
     *IN_DIALOGS,
     Action(
         "migration.open",
-        "Open the migrations: what is pending, its plan, its runs",
-        ("M",),
+        "Open the migrations of the environment",
+        ("m",),
         _ACT,
         "Look",
-        "migrate",
+        "migrations",
         "migrations",
     ),
     Action("service.previous", "The service before this one", ("left_square_bracket",), (_S,), "Look", "previous"),

@@ -71,12 +71,11 @@ class Writes:
 
     def _place(self, action: Action) -> FleetModel | None:
         """The environment that an action would write to; most need a service that is chosen in it."""
-        target = self._target()
-        if target is not None:
-            return target[0]
+        target, place = self._target(), self.app.front.place()
+        if target is not None or place is not None:
+            return place if target is None else target[0]
         environment = self.app.environment
-        whole = action.id in _OF_AN_ENVIRONMENT and environment is not None
-        return self.app.models[environment] if whole and environment is not None else None
+        return self.app.models.get(environment or "") if action.id in _OF_AN_ENVIRONMENT else None
 
     def _desk(self, environment: str) -> Desk | None:
         return self.app.settings.desks.get(environment)
@@ -263,6 +262,7 @@ class Writes:
         """Put an order to the desk of the environment in front of the person."""
         from brconsole.tui.screens.migration_dialog import MigrationDialog
 
+        self._in_front()
         model = self.app.front.place()
         desk = None if model is None else self._desk(model.environment.name)
         if model is None or desk is None:
@@ -272,6 +272,13 @@ class Writes:
         self.app.clear_notifications()
         self.app.open(dialog)
         dialog.ask()
+
+    def _in_front(self) -> None:
+        """Show the migrations, where an order came from another screen: its answer is understood there."""
+        from brconsole.tui.screens.migrations import MigrationsScreen
+
+        if not isinstance(self.app.front, MigrationsScreen):
+            self.app.act("migration.open")
 
     def do_migration_run(self, _key: str, argument: str) -> None:
         """`migration.run`"""
