@@ -415,7 +415,8 @@ async def test_whatever_happens_a_release_has_one_execution(
         jobs.faults.setdefault(step, []).append(error[how])
 
     async def shuffled(_: str) -> None:
-        await run.time.sleep(chance.uniform(0, 2))
+        """Now and then so slow that a claim grows old under its holder."""
+        await run.time.sleep(chance.uniform(50, 70) if chance.random() < 0.2 else chance.uniform(0, 6))
 
     jobs.at_step = shuffled
 
