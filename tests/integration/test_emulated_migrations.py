@@ -48,7 +48,7 @@ class Console:
     async def ended(self, name: str) -> Execution:
         """One execution, once it is over."""
         async with asyncio.timeout(120):
-            while (found := await self.execution(name)).state not in TERMINAL:
+            while (found := await self.execution(name)).state not in TERMINAL:  # noqa: ASYNC110 - a process
                 await asyncio.sleep(0.1)
         return found
 
