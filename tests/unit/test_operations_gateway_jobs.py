@@ -395,7 +395,7 @@ async def test_two_consoles_at_once_start_one_execution(seed: int) -> None:
 FAULTS = ("job", "executions", "replace.before", "replace.after", "run.before", "run.after")
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     seed=st.integers(0, 2**32),
     consoles=st.integers(1, 4),
