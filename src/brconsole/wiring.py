@@ -77,9 +77,11 @@ def _with_migrations(environment: Environment, cloud: Cloud, clock: Clock, optio
     if options.alembic is None or cloud.jobs is None:
         return cloud
     from brconsole.operations.migration_reader import MigrationReader
+    from brconsole.operations.off_loop import OffLoop
 
     reader = MigrationReader(cloud.jobs, options.job, environment.name, clock.now)
-    return replace(cloud, migrations=reader, migration_proofs=reader)
+    project = OffLoop(lambda: open_migrations(str(options.alembic)))
+    return replace(cloud, migrations=reader, migration_proofs=reader, migration_project=project)
 
 
 def open_migrations(

@@ -37,7 +37,6 @@ from brconsole.domain.migration_run import (
     decide,
     dump_approval,
     dump_claim,
-    edited,
     hash_meant,
     release_id,
 )
@@ -139,12 +138,6 @@ def test_whatever_stands_in_an_annotation_is_read_or_unreadable(value: Any) -> N
 def test_an_approval_of_another_form_is_unreadable(change: dict[str, Any]) -> None:
     text = json.dumps({**json.loads(dump_approval(approval())), **change})
     assert isinstance(approval_of(job(**{APPROVAL: text})), Unreadable)
-
-
-def test_a_source_that_was_edited_after_its_approval_is_named() -> None:
-    assert edited(approval(), {"r3": "c" * 64, "r4": "d" * 64}) == ("r3",)
-    assert edited(approval(), {"r3": "b" * 64}) == ()
-    assert edited(None, {"r3": "c" * 64}) == ()
 
 
 @pytest.mark.parametrize(("typed", "meant"), [(PLAN, True), ("a" * 12, True), ("A" * 12, True), ("a" * 11, False)])

@@ -6,7 +6,18 @@ from dataclasses import replace
 
 import pytest
 from fakes import Ports
-from migration_fakes import JOB, LINE, NEW_IMAGE, OLD_IMAGE, FakeJobs, FakeProject, MigrationSession, approved, world
+from migration_fakes import (
+    EDITED,
+    JOB,
+    LINE,
+    NEW_IMAGE,
+    OLD_IMAGE,
+    FakeJobs,
+    FakeProject,
+    MigrationSession,
+    approved,
+    world,
+)
 from release_fakes import CANARY, OLD, STABLE, FakeRun, record_of, unavailable
 
 from brconsole.domain.gates import MIGRATION, Gate
@@ -14,7 +25,7 @@ from brconsole.domain.judge import Verdict
 from brconsole.domain.migration import Finding, MigrationClass
 from brconsole.operations import sources
 from brconsole.operations.gateway import Proposal
-from brconsole.operations.migrations import EDITED, PlanView
+from brconsole.operations.migrations import PlanView
 from brconsole.operations.outcome import BY_DIALOG, BY_KEY, Outcome, OutcomeKind
 from brconsole.operations.rollback import Check
 from brconsole.operations.rollouts import Promote, RolloutView, Start
