@@ -27,6 +27,10 @@ class MigrationOptions:
 
     alembic: Path | None = None
     job: str = "migrate-db"
+    python: str | None = None
+    """The interpreter that has the project's own libraries; by default our own."""
+    postgres_bin: str | None = None
+    """The folder of the programs of a throwaway PostgreSQL; by default the machine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ def _with_migrations(environment: Environment, cloud: Cloud, clock: Clock, optio
     from brconsole.operations.off_loop import OffLoop
 
     reader = MigrationReader(cloud.jobs, options.job, environment.name, clock.now)
-    project = OffLoop(lambda: open_migrations(str(options.alembic)))
+    project = OffLoop(lambda: open_migrations(str(options.alembic), options.python, options.postgres_bin))
     return replace(cloud, migrations=reader, migration_proofs=reader, migration_project=project)
 
 

@@ -8,6 +8,7 @@ import click
 
 from brconsole.cli import exit_codes, output, terminal
 from brconsole.cli.failures import MisuseError
+from brconsole.cli.migrate_check import check
 from brconsole.cli.options import Command, global_options
 from brconsole.cli.session import begin
 
@@ -27,11 +28,14 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on
 
 @click.group()
 def migrate() -> None:
-    """The database's migrations: planned in front of it, approved by their hash, run once, and proven.
+    """The database's migrations: checked, planned in front of it, approved by their hash, run once, and proven.
 
     The production database is reached by the Cloud Run job of [migrations] job alone. Exit status: 0 done or nothing to
     do, 1 failed or not known, 3 refused, 4 the world changed or another run is under way, 5 unreachable.
     """
+
+
+migrate.add_command(check)
 
 
 @global_options

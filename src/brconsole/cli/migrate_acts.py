@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,11 +16,14 @@ from brconsole.cli.narration import Narration
 from brconsole.cli.session import Session
 from brconsole.cli.signals import until_asked
 from brconsole.domain.environment import Environment
+from brconsole.domain.migration import RunningCode
+from brconsole.domain.migration_run import Approval
 from brconsole.domain.migration_view import MigrationView
 from brconsole.domain.text import clean
 from brconsole.operations.gateway import WriteAction
 from brconsole.operations.gateway_jobs import JobProposal
 from brconsole.operations.migrations import Migrations, PlanView
+from brconsole.operations.modes import Modes
 from brconsole.operations.outcome import Outcome
 from brconsole.operations.use_cases import UseCases
 
@@ -120,6 +123,35 @@ def seen(session: Session, environment: Environment, look: bool | None) -> tuple
                     problem = "" if looked.good else looked.sentence
                     view = await _view(migrations)
                 return view, problem
+
+        return asyncio.run(run())
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the check of a project wants to know of an environment."""
+
+    applied: str | None
+    rows: Mapping[str, int]
+    running: RunningCode | None
+    approved: Mapping[str, str] | None
+
+
+def facts(session: Session, environment: Environment) -> Facts:
+    """What is known of an environment, by what executions have told; ends the command where none has. Only reads."""
+    modes = Modes(environment, read_only=True)
+    with session.connection() as connection:
+
+        async def run() -> Facts:
+            async with acting(environment, connection, modes) as cases:
+                migrations = _configured(cases)
+                view = await _view(migrations)
+                schema, approval = view.schema, view.approval
+                if schema is None or schema.doubt:
+                    raise CommandError(migrate_text.age(view) if schema is None else schema.doubt, exit_codes.FAILED)
+                rows = {size.table: size.rows for size in schema.tables or () if size.rows is not None}
+                approved = approval.revisions if isinstance(approval, Approval) else None
+                return Facts(schema.applied, rows, await migrations.running(view), approved)
 
         return asyncio.run(run())
 
