@@ -56,7 +56,8 @@ MORE = {
     "traffic dev": ["traffic", "dev", "api", "api-00041-abc=100"],
 }
 READS = {
-    "config path", "config show", "gate", "info", "journal", "keys", "migrate check", "migrate plan", "migrate status", "release status",
+    "config path", "config show", "gate", "info", "journal",
+    "keys", "migrate check", "migrate plan", "migrate status", "release status",
     "simulate", "status", "themes", "watch",
 }  # fmt: skip
 RETURNS_TO_STABLE = {"rollback", "release abort"}

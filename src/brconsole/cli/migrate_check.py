@@ -17,8 +17,8 @@ from brconsole.cli.session import Session, begin
 
 if TYPE_CHECKING:
     from brconsole.cli.json_values import Document
-    from brconsole.cli.terminal import Terminal
     from brconsole.cli.migrate_acts import Facts
+    from brconsole.cli.terminal import Terminal
     from brconsole.domain.environment import Environment
     from brconsole.domain.migration import Finding, RevisionReport
 
