@@ -6,7 +6,7 @@ each API's client at the first call that needs it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from brconsole.domain.environment import Environment
+    from brconsole.operations.migration_ports import MigrationProject
     from brconsole.operations.ports import Clock, Cloud
 
 
@@ -26,6 +27,10 @@ class MigrationOptions:
 
     alembic: Path | None = None
     job: str = "migrate-db"
+    python: str | None = None
+    """The interpreter that has the project's own libraries; by default our own."""
+    postgres_bin: str | None = None
+    """The folder of the programs of a throwaway PostgreSQL; by default the machine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,31 @@ def _with_migrations(environment: Environment, cloud: Cloud, clock: Clock, optio
     if options.alembic is None or cloud.jobs is None:
         return cloud
     from brconsole.operations.migration_reader import MigrationReader
+    from brconsole.operations.off_loop import OffLoop
 
     reader = MigrationReader(cloud.jobs, options.job, environment.name, clock.now)
-    return replace(cloud, migrations=reader, migration_proofs=reader)
+    project = OffLoop(lambda: open_migrations(str(options.alembic), options.python, options.postgres_bin))
+    return replace(cloud, migrations=reader, migration_proofs=reader, migration_project=project)
+
+
+def open_migrations(
+    alembic: str,
+    python: str | None = None,
+    postgres_bin: str | None = None,
+    *,
+    trial: bool = True,
+    tell: Callable[[str], None] = lambda message: None,
+) -> MigrationProject:
+    """The Alembic project of a configuration file. Nothing is read yet.
+
+    `trial` is whether revisions are tried on a throwaway PostgreSQL; `tell` is told where there is none.
+    """
+    from pathlib import Path
+
+    from brconsole.integrations import squawk, statements
+    from brconsole.integrations.alembic import AlembicProject
+    from brconsole.integrations.trial import TrialServer
+    from brconsole.operations.migration_check import MigrationCheck
+
+    ground = TrialServer(postgres_bin) if trial else None
+    return MigrationCheck(AlembicProject(Path(alembic), python), statements.read, squawk.lint, ground, tell)

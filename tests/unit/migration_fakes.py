@@ -19,6 +19,7 @@ from brconsole.domain.migration import (
     Finding,
     MigrationClass,
     RevisionReport,
+    RunningCode,
     SchemaRevision,
     plan_hash,
 )
@@ -30,6 +31,7 @@ from brconsole.operations.outcome import BY_KEY
 
 JOB = "migrate-db"
 OLD_IMAGE, NEW_IMAGE = "image/api@sha256:000000000001", "image/api@sha256:000000000002"
+EDITED = "edited-after-approval"
 LINE = ("r1", "r2", "r3", "r4")
 
 
@@ -61,21 +63,31 @@ class FakeProject:
     findings: dict[str, tuple[Finding, ...]] = field(default_factory=dict)
     edits: dict[str, str] = field(default_factory=dict)
     checks: int = 0
+    running: RunningCode | None = None
 
     async def revisions(self) -> tuple[SchemaRevision, ...]:
         return tuple(source(name, self.edits.get(name, "")) for name in LINE)
 
     async def check(
-        self, applied: str | None, rows: Mapping[str, int] | None = None, **facts: Any
+        self,
+        applied: str | None,
+        rows: Mapping[str, int] | None = None,
+        running: RunningCode | None = None,
+        approved: Mapping[str, str] | None = None,
     ) -> tuple[RevisionReport, ...]:
         self.checks += 1
+        self.running = running
+        findings = {**self.findings}
+        for name, sha in (approved or {}).items():
+            if source(name, self.edits.get(name, "")).source_sha256 != sha:
+                findings[name] = (*findings.get(name, ()), Finding(EDITED, "it was edited", "approve it"))
         start = 0 if applied is None else LINE.index(applied) + 1
         return tuple(
             RevisionReport(
                 source(name, self.edits.get(name, "")),
                 self.classes.get(name, MigrationClass.EXPAND),
                 self.reversible.get(name, True),
-                self.findings.get(name, ()),
+                findings.get(name, ()),
                 statements(name),
             )
             for name in LINE[start:]

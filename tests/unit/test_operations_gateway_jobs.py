@@ -395,7 +395,7 @@ async def test_two_consoles_at_once_start_one_execution(seed: int) -> None:
 FAULTS = ("job", "executions", "replace.before", "replace.after", "run.before", "run.after")
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     seed=st.integers(0, 2**32),
     consoles=st.integers(1, 4),
@@ -415,7 +415,8 @@ async def test_whatever_happens_a_release_has_one_execution(
         jobs.faults.setdefault(step, []).append(error[how])
 
     async def shuffled(_: str) -> None:
-        await run.time.sleep(chance.uniform(0, 2))
+        """Now and then so slow that a claim grows old under its holder."""
+        await run.time.sleep(chance.uniform(50, 70) if chance.random() < 0.2 else chance.uniform(0, 6))
 
     jobs.at_step = shuffled
 

@@ -74,7 +74,7 @@ async def acting(
         cases = compose(environment, cloud, clock, modes, journal, Actor(who, headless), fleet=lambda: fleet)
         try:
             if recover:
-                for found in await settle_unfinished(cases.gateway):
+                for found in await settle_unfinished(cases.gateway, cases.migrations):
                     ways = f" ({', '.join(found.ways)})" if found.ways else ""
                     output.tell(f"{found.sentence}{ways}")
             yield cases

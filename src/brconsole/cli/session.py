@@ -88,7 +88,8 @@ class Session:
         from brconsole.wiring import MigrationOptions
 
         configured = self.loaded.config.migrations
-        return MigrationOptions(None if configured.alembic is None else Path(configured.alembic), configured.job)
+        alembic = None if configured.alembic is None else Path(configured.alembic)
+        return MigrationOptions(alembic, configured.job, configured.python, configured.postgres_bin)
 
     def _endpoints(self) -> tuple[str | None, str | None]:
         """The gRPC and the HTTP endpoint in place of Google's, checked before anything is imported for them."""

@@ -119,13 +119,6 @@ def approving(
     return Approval(plan, clean(by, LONGEST_WHO), at, dict(revisions), earlier)
 
 
-def edited(approval: Approval | Unreadable | None, sources: Mapping[str, str]) -> tuple[str, ...]:
-    """The revisions whose source is another one than was approved, by SHA-256 of the sources as they are now."""
-    if not isinstance(approval, Approval):
-        return ()
-    return tuple(name for name, sha in sources.items() if approval.revisions.get(name, sha) != sha)
-
-
 def hash_meant(prefix: str, current: str) -> bool:
     """Whether what was typed names the plan: all of its hash or so much that nobody types it by accident."""
     return len(prefix) >= LEAST_PREFIX and current.startswith(prefix.lower())

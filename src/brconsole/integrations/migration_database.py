@@ -35,7 +35,7 @@ _STATISTICS = """
     JOIN pg_namespace n ON n.oid = c.relnamespace
     LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
     WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'brconsole')
-      AND n.nspname NOT LIKE 'pg\\_%'
+      AND n.nspname !~ '^pg_'
     ORDER BY 3 DESC, 1
     LIMIT %s
 """
@@ -147,11 +147,6 @@ class MigrationDatabase:
         """
         return bool(self._all(query, LOCK_KEY)[0][0])
 
-    def has_session(self, pid: int) -> bool:
-        """Whether a backend of that number serves this very database."""
-        query = "SELECT 1 FROM pg_stat_activity WHERE pid = %s AND datname = current_database()"
-        return bool(self._all(query, pid))
-
     def left_behind(self, application: str) -> int:
         """Sessions of an application that still do something in this database, besides this one."""
         query = """
@@ -161,9 +156,14 @@ class MigrationDatabase:
         """
         return int(self._all(query, application)[0][0])
 
-    def cancel(self, pid: int) -> None:
-        """Cancel what a backend does at the moment."""
-        self._all("SELECT pg_cancel_backend(%s)", pid)
+    def cancel(self, application: str, *, end: bool) -> None:
+        """Cancel what the sessions of an application do at the moment, or `end` them; both roll back."""
+        function = "pg_terminate_backend" if end else "pg_cancel_backend"
+        self._all(
+            f"SELECT {function}(pid) FROM pg_stat_activity"  # nosec B608  # one of two constants
+            " WHERE datname = current_database() AND application_name = %s AND pid <> pg_backend_pid()",
+            application,
+        )
 
     # ---------------------------------------------------------------------------------------------------------- records
 
@@ -176,6 +176,17 @@ class MigrationDatabase:
             self._all(f"{query} ORDER BY id DESC LIMIT 1")
             if release is None
             else self._all(f"{query} WHERE release = %s ORDER BY id DESC LIMIT 1", release)
+        )
+        return RunRecord(*rows[0]) if rows else None
+
+    def last_unfinished(self, plan_hash: str) -> RunRecord | None:
+        """The newest record of a plan that did not come to its end, None where there is none."""
+        if self._all("SELECT to_regclass('brconsole.run')")[0][0] is None:
+            return None
+        rows = self._all(
+            f"SELECT {_RECORD_COLUMNS} FROM brconsole.run"  # nosec B608  # a constant
+            " WHERE plan_hash = %s AND outcome <> 'done' ORDER BY id DESC LIMIT 1",
+            plan_hash,
         )
         return RunRecord(*rows[0]) if rows else None
 

@@ -244,7 +244,7 @@ class BackgroundDesk:
                     observe=self._observe,
                 )
                 ready.set_result(cases)
-                for found in await settle_unfinished(cases.gateway):
+                for found in await settle_unfinished(cases.gateway, cases.migrations):
                     ways = f"; ways out: {', '.join(found.ways)}" if found.ways else ""
                     self._say(f"{found.sentence}{ways}")
                 try:

@@ -12,7 +12,6 @@ these logged; the project of the configuration adds the check of the revisions, 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,7 +20,7 @@ from brconsole.domain.environment import Environment
 from brconsole.domain.intent import PREV_TAG, Rollout, intent_of
 from brconsole.domain.job import Execution, ExecutionState, repository_of
 from brconsole.domain.job_plan import JobPlan
-from brconsole.domain.migration import RevisionReport, plan_hash
+from brconsole.domain.migration import RevisionReport, RunningCode, plan_hash
 from brconsole.domain.migration_log import PlannedRun, Report, RunEnd
 from brconsole.domain.migration_proof import out_of_reach, reads_of, recorded_reads
 from brconsole.domain.migration_run import (
@@ -32,7 +31,6 @@ from brconsole.domain.migration_run import (
     Watch,
     attempt,
     decide,
-    edited,
     hash_meant,
     how_confirmed,
     release_id,
@@ -58,7 +56,6 @@ LATE_LOOKS = 8
 """After so many looks an execution that ended without a word has none: log entries arrive late."""
 UNREACHABLE_LOOKS = 30
 """Failed looks in a row after which nobody watches any more; the run goes on by itself."""
-EDITED = "edited-after-approval"
 
 Seen = Callable[[RunView], None]
 """Told how far an execution is, after each look; must not raise."""
@@ -223,40 +220,49 @@ class Migrations:
         planned = view.plan(candidate.revision.digest)
         if planned is None:
             return PlanView(view, candidate, None)
-        checked, running = await asyncio.gather(self._check(view, planned), self._running(view, candidate.service))
-        lost = out_of_reach(running, view.live, planned.schema.index(planned.head))
+        running = await self._running(view, candidate.service)
+        checked = await self._check(view, planned, oldest(running))
+        known = {name: reads for name, reads in running.items() if reads is not None}
+        lost = out_of_reach(known, view.live, planned.schema.index(planned.head))
         return PlanView(view, candidate, planned, checked, lost, _plan_notes(planned, checked, lost))
 
-    async def running(self, view: MigrationView, service: str | None = None) -> Mapping[str, tuple[int, int]]:
-        """The schemas that the revisions with traffic or the tag `prev` can live with, of those whose are known."""
+    async def running(self, view: MigrationView, service: str | None = None) -> RunningCode | None:
+        """The oldest code beside the database; None where there is no service that the migrations come with."""
         candidate = await self.candidate(view, service)
-        return {} if isinstance(candidate, Outcome) else await self._running(view, candidate.service)
+        return None if isinstance(candidate, Outcome) else oldest(await self._running(view, candidate.service))
 
-    async def _running(self, view: MigrationView, service: str) -> dict[str, tuple[int, int]]:
+    async def _running(self, view: MigrationView, service: str) -> dict[str, tuple[int, int] | None]:
+        """The schemas that the revisions with traffic or the tag `prev` can live with, None where that is not known."""
         try:
             live = (await self.gateway.read(service)).service
             listed = await self._cloud.run.revisions()
         except SourceFailure:
             return {}
         digests = {one.name: one.digest for one in listed.get(service, ())}
-        found = {name: reads_of(digests.get(name), recorded_reads(live, name), view.reports) for name in _in_use(live)}
-        return {name: reads for name, reads in found.items() if reads is not None}
+        return {name: reads_of(digests.get(name), recorded_reads(live, name), view.reports) for name in _in_use(live)}
 
-    async def _check(self, view: MigrationView, planned: PlannedRun) -> Checked:
+    async def _check(self, view: MigrationView, planned: PlannedRun, running: RunningCode) -> Checked:
         """What the configured project's check says of the pending revisions."""
         if self._project is None:
             return Checked(problem="no project is configured to check it with")
         if not planned.revisions:
             return Checked()
-        applied = planned.schema.applied
+        applied, approval = planned.schema.applied, view.approval
+        approved = approval.revisions if isinstance(approval, Approval) else None
         rows = {size.table: size.rows for size in planned.schema.tables or () if size.rows is not None}
         try:
             sources = await self._project.revisions()
-            key = (applied, tuple((one.revision, one.source_sha256) for one in sources), tuple(sorted(rows.items())))
+            key = (
+                applied,
+                tuple((one.revision, one.source_sha256) for one in sources),
+                tuple(sorted(rows.items())),
+                running,
+                approved,
+            )
             if self._checked is not None and self._checked[0] == key:
                 reports = self._checked[1]
             else:
-                reports = await self._project.check(applied, rows)
+                reports = await self._project.check(applied, rows, running, approved)
                 self._checked = (key, reports)
         except SourceFailure as failure:
             return Checked(problem=f"the check could not be made: {failure}")
@@ -264,13 +270,12 @@ class Migrations:
         if mine != planned.hash:
             text = f"the configured project has another plan ({mine[:12]}): check out the code of the candidate"
             return Checked(reports, problem=text)
-        refused = [
+        refused = tuple(
             f"{report.revision}: {', '.join(dict.fromkeys(one.rule for one in report.findings if one.refuses))}"
             for report in reports
             if any(finding.refuses for finding in report.findings)
-        ]
-        changed = edited(view.approval, {report.revision: report.source.source_sha256 for report in reports})
-        return Checked(reports, (*refused, *(f"{name}: {EDITED}" for name in changed)))
+        )
+        return Checked(reports, refused)
 
     # ------------------------------------------------------------------------------------------------------ proposing
 
@@ -559,6 +564,20 @@ def run_outcome(said: Report, job: str) -> Outcome:
 
 def _has_ended(said: Report) -> bool:
     return said.ended is not None if said.execution.mode == "run" else said.schema is not None
+
+
+def oldest(running: Mapping[str, tuple[int, int] | None]) -> RunningCode:
+    """The oldest code of all that runs, by what it was built at; unknown where that of any is not known."""
+    unknown = [name for name, reads in running.items() if reads is None]
+    if unknown or not running:
+        why = f"what {', '.join(unknown)} was built at is not known" if unknown else "what runs is not known"
+        return RunningCode(None, why)
+    name, reads = min(((name, reads) for name, reads in running.items() if reads is not None), key=_built_at)
+    return RunningCode(reads[0], name)
+
+
+def _built_at(one: tuple[str, tuple[int, int]]) -> int:
+    return one[1][0]
 
 
 def _in_use(service: Service) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ async def ended(console: Console, name: str) -> Any:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for something that happens in the embedded cloud."""
     async with asyncio.timeout(30):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - it happens on the other side of a socket
             await asyncio.sleep(0.01)
 
 
