@@ -9,12 +9,13 @@ from datetime import datetime
 from brconsole.domain.annotation import Unreadable
 from brconsole.domain.job import ExecutionState
 from brconsole.domain.migration import Finding, MigrationClass, RevisionReport, Ruling, TableLock
-from brconsole.domain.migration_log import PlannedRevision, Report, RunEnd, SchemaState
+from brconsole.domain.migration_log import PlannedRevision, PlannedRun, Report, RunEnd, SchemaState
 from brconsole.domain.migration_run import Approval, Claim
 from brconsole.domain.migration_view import MigrationView, RunView
 from brconsole.operations.desk import MigrationSeen
 from brconsole.tui import formats, glyphs
 from brconsole.tui.paint import EMPTY, Line, Pen, fit, fit_middle, fit_text, shown, wrap
+from brconsole.tui.panels import sql
 
 CLASSES: Mapping[MigrationClass, tuple[str, str]] = {
     MigrationClass.EXPAND: ("expand", "good"),
@@ -66,10 +67,11 @@ class Row:
 
 def rows(seen: MigrationSeen) -> tuple[Row, ...]:
     """The revisions of the plan in their order; without a plan, the names that a status told."""
-    plan = None if seen.plan is None else seen.plan.plan
+    plan = plan_of(seen)
     steps = {} if seen.run is None else {step.revision: step.state for step in seen.run.report.steps}
-    if plan is not None and seen.plan is not None:
-        reports = {report.revision: report for report in seen.plan.checked.reports}
+    if plan is not None:
+        checked = () if seen.plan is None else seen.plan.checked.reports
+        reports = {report.revision: report for report in checked}
         return tuple(Row(one, reports.get(one.revision), steps.get(one.revision, "")) for one in plan.revisions)
     schema = None if seen.view is None else seen.view.schema
     if schema is None:
@@ -79,6 +81,13 @@ def rows(seen: MigrationSeen) -> tuple[Row, ...]:
         Row(PlannedRevision(name, "", classes.get(name, MigrationClass.UNKNOWN)), None, steps.get(name, ""))
         for name in schema.pending
     )
+
+
+def plan_of(seen: MigrationSeen) -> PlannedRun | None:
+    """The plan to show: the candidate's, and while that is being checked for the first time the newest there is."""
+    if seen.plan is not None:
+        return seen.plan.plan
+    return seen.view.plan() if seen.view is not None and seen.checking else None
 
 
 def verdict(seen: MigrationSeen, keys: Mapping[str, str], width: int) -> Line:
@@ -123,7 +132,7 @@ def _next(seen: MigrationSeen) -> tuple[str, str, str, str]:
             f"where the database stands is not certain: {shown(schema.doubt, 160)}",
             ("migration.look"),
         )
-    plan = None if seen.plan is None else seen.plan.plan
+    plan = plan_of(seen)
     if plan is None:
         if schema.pending:
             return glyphs.STALE, "warn", f"{len(schema.pending)} pending, and no current plan of them", "migration.plan"
@@ -212,7 +221,7 @@ def _candidate(seen: MigrationSeen, width: int) -> Line:
 
 
 def _plan(view: MigrationView, seen: MigrationSeen, now: datetime | None, width: int) -> Line:
-    plan = None if seen.plan is None else seen.plan.plan
+    plan = plan_of(seen)
     pen = Pen().put("plan       ", "dim")
     if plan is None:
         return fit(pen.put("none of this candidate from where the database stands", "dim").line(), width)
@@ -237,7 +246,7 @@ def pending(listed: Sequence[Row], width: int) -> list[Line]:
     lines: list[Line] = []
     for row in listed:
         sign, role = _row_sign(row)
-        word, class_role = CLASSES[row.report.migration_class if row.report else row.planned.migration_class]
+        word, class_role = _class_of(row)
         pen = Pen().put(f"{sign} ", role).cell(fit_middle(shown(row.planned.revision, 40), column), column, "strong")
         pen.put(" ").cell(word, 9, class_role)
         if wide:
@@ -250,6 +259,14 @@ def pending(listed: Sequence[Row], width: int) -> list[Line]:
         pen.cell(shown(title, 120), max(0, room), "text")
         lines.append(fit(pen.put(tail, "warn" if lock and (lock.rewrites or lock.scans) else "dim").line(), width))
     return lines
+
+
+def _class_of(row: Row) -> tuple[str, str]:
+    """What it is by the check, else by the plan; nothing is called UNKNOWN that nobody has tried to tell."""
+    if row.report is not None:
+        return CLASSES[row.report.migration_class]
+    found = row.planned.migration_class
+    return (formats.UNKNOWN, "dim") if found is MigrationClass.UNKNOWN and not row.planned.sql else CLASSES[found]
 
 
 def _row_sign(row: Row) -> tuple[str, str]:
@@ -280,7 +297,16 @@ def facts(row: Row | None, width: int) -> list[Line]:
         back, role = _REVERSIBLE[row.report.reversible]
         said = "up, down and up again left the same schema" if row.report.reversible else ""
         lines.append(fit(((back, role), (f"  {said}" if said else "", "dim")), width))
-    return lines or [(("Neither a check nor a plan has told of it yet.", "dim"),)]
+    return lines
+
+
+def statements(row: Row, width: int) -> list[Line]:
+    """What the chosen revision does; or why nobody can tell."""
+    if row.sql:
+        return sql.statements(row.sql, width)
+    if row.report is not None:
+        return [(("It does nothing that could be rendered offline.", "dim"),)]
+    return [(("No plan of the candidate's code has told yet what it does.", "dim"),)]
 
 
 def _hanging(sign: str, sign_role: str, text: str, role: str, width: int) -> list[Line]:

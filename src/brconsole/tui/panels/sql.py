@@ -30,7 +30,9 @@ def statements(sql: Sequence[str], width: int) -> list[Line]:
         if lines:
             lines.append(())
         for text in statement.strip().splitlines():
-            lines += _broken(highlighted(text), width)
+            inner = text.lstrip()
+            line = highlighted(inner)
+            lines += _broken(line if inner == text else ((INDENT, ""), *line), width)
     return lines
 
 

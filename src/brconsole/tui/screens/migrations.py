@@ -11,7 +11,6 @@ from brconsole.tui.actions import Action, Scope, key_name
 from brconsole.tui.grid import Box, Panel, compose
 from brconsole.tui.paint import EMPTY, Line, fit, shown, wrap
 from brconsole.tui.panels import migrations as parts
-from brconsole.tui.panels import sql
 from brconsole.tui.panels.frame import highlight, skeleton
 from brconsole.tui.screens.base import BoardScreen
 from brconsole.tui.table import RowCursor
@@ -157,8 +156,7 @@ class MigrationsScreen(BoardScreen):
         if seen.view is None:
             return Panel(box, title, badge, skeleton(box.inner_width, min(3, box.inner_height)))
         if not listed:
-            plan = None if seen.plan is None else seen.plan.plan
-            text = "Nothing is pending." if plan is not None else "No plan has told what is pending."
+            text = "Nothing is pending." if parts.plan_of(seen) is not None else "No plan has told what is pending."
             return Panel(box, title, badge, [((text, "dim"),)])
         room = box.inner_height
         self._rooms["pending"] = room
@@ -181,8 +179,7 @@ class MigrationsScreen(BoardScreen):
         name = "" if chosen is None else f" · {shown(chosen.planned.revision, 40)}"
         lines = parts.facts(chosen, width) if seen.view is not None else skeleton(width, min(3, box.inner_height))
         if chosen is not None:
-            done = sql.statements(chosen.sql, width)
-            lines = [*lines, EMPTY, *(done or [(("Its SQL could not be rendered without a database.", "warn"),)])]
+            lines = [*lines, *([EMPTY] if lines else []), *parts.statements(chosen, width)]
         return self._text("sql", ((f"What it does{name}", "title"),), EMPTY, lines, box)
 
     def _text(
