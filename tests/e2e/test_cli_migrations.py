@@ -229,24 +229,26 @@ def test_what_was_done_stands_in_the_journal_and_its_chain_holds(world: World) -
 
 
 def test_a_migration_that_fails_moves_no_traffic_and_leaves_the_database_whole(world: World) -> None:
-    before = world.columns()
-    world.add(
-        "ALTER TABLE reviews ADD COLUMN IF NOT EXISTS half text; "
-        "DO $$ BEGIN IF current_database() LIKE 't\\_%' THEN RAISE EXCEPTION 'not today'; END IF; END $$",
-        "ALTER TABLE reviews DROP COLUMN half",
+    with psycopg.connect(world.url) as link:
+        link.execute("INSERT INTO reviews VALUES (-1)")
+    good = world.add(
+        "ALTER TABLE reviews ADD CONSTRAINT counted CHECK (id > 0) NOT VALID",
+        "ALTER TABLE reviews DROP CONSTRAINT IF EXISTS counted",
     )
+    bad = world.add("ALTER TABLE reviews VALIDATE CONSTRAINT counted", "SELECT 1")
     world.approved()
     assert world("release", "start", "prod", "api", "--write", "--yes").status == exit_codes.DONE
-    failed = world("migrate", "run", "prod", "--write", "--confirm", "prod", "--yes")
-    assert (failed.status, "not today" in failed.err) == (exit_codes.FAILED, True), failed
-    assert world.columns() == before
+    failed = world("migrate", "run", "prod", "--write", "--yes")
+    assert (failed.status, f"failed at {bad}" in failed.err) == (exit_codes.FAILED, True), failed
+    assert f"the database is at {good}" in failed.err
     verdict, evidence = world.gate()
-    assert (verdict, "not today" in evidence) == ("hold", True)
+    assert (verdict, "did not succeed" in evidence, "counted" in evidence) == ("hold", True, True)
     held = world("release", "promote", "prod", "api", "--write", "--yes")
     assert held.status == exit_codes.HOLD
     assert CANARY not in world.split()
-    again = world("migrate", "run", "prod", "--write", "--confirm", "prod", "--yes")
-    assert (again.status, "--retry" in again.err) == (exit_codes.REFUSED, True)
+    stands = world("migrate", "status", "prod", "--look", "--write", "--json").document
+    assert (stands["applied"], stands["pending"], stands["doubt"]) == (good, [bad], None)
+    assert world("migrate", "run", "prod", "--write", "--yes").status == exit_codes.REFUSED
     assert len(world.executions()) == 2  # the first made the table
 
 
