@@ -1,4 +1,4 @@
-"""Cloud Run jobs on the embedded cloud, through the official clients and over v1's REST: reads, writes, runs, refusals."""
+"""Cloud Run jobs on the embedded cloud, by the official clients and over v1's REST: reads, writes, runs, refusals."""
 
 from __future__ import annotations
 

@@ -18,7 +18,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from brconsole.integrations.migration_project import read_project
 from brconsole.integrations.postgres import ThrowawayServer, throwaway_server
+from brconsole.jobs.migration_line import MigrationLine
 
 _ENV = """
 import os
@@ -135,11 +137,11 @@ class Project:
 
     def approved(self, release: str = "r-1", **more: str) -> dict[str, str]:
         """What a run of the plan as it is now is told."""
-        plan = self.job("plan").last
+        line = MigrationLine(*asyncio.run(read_project(self.folder / "alembic.ini")))
         return {
             "RELEASE_ID": release,
-            "PLAN_HASH": plan["hash"],
-            "EXPECTED_HEAD": plan["head"],
+            "PLAN_HASH": line.hash(self.stands_at()),
+            "EXPECTED_HEAD": line.head,
             "IMAGE_DIGEST": "sha256:" + "ab" * 32,
             **more,
         }

@@ -24,6 +24,8 @@ from brconsole.operations.migration_ports import Execution, ExecutionState, JobL
 _EXECUTIONS_PAGE = 1000
 """Google keeps as many finished executions; it lowers the number to its own maximum."""
 _LINES_PAGE = 1000
+_STATUS_MOVES = 3
+"""How often the status of a job may get ahead of a write before that is given up."""
 _KEPT = 16
 """Documents kept for writes on their base."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,7 +72,7 @@ class JobReader:
         if document is None:
             # A base that somebody else read: it still is one if nothing changed since.
             document = await self._v1.get(job.name, self.resource(job.name))
-            if document.version != job.version:
+            if (document.image, document.annotations) != (job.image, dict(job.annotations)):
                 refuse(self.resource(job.name), "it was changed since it was read")
         return document
 
@@ -140,14 +142,30 @@ class JobRunner:
         self._reader = reader
 
     async def replace(self, base: LiveJob, image: str | None, annotations: Mapping[str, str | None]) -> LiveJob:
-        """See JobWriter."""
+        """See JobWriter. A job gets another version also when an execution of it begins or ends: where nothing else is
+        another than in the base, it is the base still.
+        """
         resource = self._reader.resource(base.name)
         check_text({**annotations, "image": image}, resource)
         document = await self._reader.base(base)
+        for _ in range(_STATUS_MOVES):
+            try:
+                return await self._replaced(document, image, annotations, resource)
+            except SourceFailure as failure:
+                if failure.kind is not FailureKind.CONFLICT:
+                    raise
+                live = await self._v1.get(base.name, resource)
+                if not live.asks_the_same(document):
+                    raise
+                document = live
+        return await self._replaced(document, image, annotations, resource)
+
+    async def _replaced(
+        self, document: JobDocument, image: str | None, annotations: Mapping[str, str | None], resource: str
+    ) -> LiveJob:
         content = document.replaced(image, annotations)
         with writing(resource, document.runtime_account, "the job", "read the job before anything is written again"):
-            written = await self._v1.replace(base.name, content, resource)
-        return self._reader.keep(written)
+            return self._reader.keep(await self._v1.replace(document.name, content, resource))
 
     async def run(self, base: LiveJob, args: Sequence[str], env: Mapping[str, str]) -> str:
         """See JobWriter. The job is read once more through v2, for its etag and to see that it still is as `base` was:

@@ -62,6 +62,10 @@ class JobDocument:
         value = _task(self.content).get("maxRetries")
         return None if value is None else int(value)
 
+    def asks_the_same(self, other: JobDocument) -> bool:
+        """Whether only the status is another one, and with it the version."""
+        return _asked(self.content) == _asked(other.content)
+
     def replaced(self, image: str | None, annotations: Mapping[str, str | None]) -> dict[str, Any]:
         """What to send in its place: only the image, the annotations and the retries (none) are others, and there is
         no status.
@@ -119,6 +123,11 @@ def _document(response: httpx.Response) -> JobDocument:
     # Read once, so that what a job lacks is told while it is known whose answer it was.
     _ = found.name, found.image, found.annotations, found.max_retries
     return found
+
+
+def _asked(content: Mapping[str, Any]) -> Any:
+    metadata = {key: value for key, value in content["metadata"].items() if key != "resourceVersion"}
+    return {**{key: value for key, value in content.items() if key != "status"}, "metadata": metadata}
 
 
 def _task(content: Mapping[str, Any]) -> Any:

@@ -145,6 +145,15 @@ async def test_a_base_that_another_adapter_read_can_be_written_on_while_it_is_li
     assert refused.value.kind is FailureKind.CONFLICT
 
 
+async def test_a_base_stays_one_while_only_executions_begin_and_end(console: Open) -> None:
+    one = await console()
+    base = await one.live()
+    one.emulator.cloud.jobs.run(one.emulator.cloud.world.projects[2], JOB, 0.0, "a colleague", ["status"], {})
+    assert (await one.live()).version != base.version
+    claimed = await one.writer.replace(base, DIGEST, {"brconsole.dev/migration": "one"})
+    assert claimed.annotations == {"brconsole.dev/migration": "one"}
+
+
 async def test_a_run_is_started_with_its_arguments_and_variables_and_found_again_by_them(console: Open) -> None:
     one = await console()
     claimed = await one.writer.replace(await one.live(), DIGEST, {"brconsole.dev/migration": "one"})
