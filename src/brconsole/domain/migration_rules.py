@@ -25,6 +25,8 @@ _NOTHING_TO_UNDO = (Kind.UPDATE, Kind.ADD_ENUM_VALUE, Kind.VALIDATE_CONSTRAINT, 
 """A revision of nothing else may have an empty downgrade: the schema before is the schema after, or PostgreSQL has no
 way back (an enum's value).
 """
+_OF_NO_ANSWER = ("AttributeError", "TypeError", "UnboundExecutionError", "NoInspectionAvailable")
+"""What Python raises where the answer of a query is None, as it is offline."""
 _MADE_AGAIN = ("view", "materialized view", "function", "procedure", "trigger", "rule", "policy", "statistics")
 _HARMLESS_DROPS = ("trigger", "rule", "statistics", "publication", "subscription", "event_trigger", "index")
 
@@ -275,51 +277,62 @@ def _moved(candidate: Candidate) -> frozenset[tuple[str, str | None]]:
 
 
 def _loss(fact: Fact, before: Catalogue, own: Sequence[Fact], moved: frozenset[tuple[str, str | None]]) -> str | None:
-    table = fact.table or ""
+    """What a fact of the downgrade throws away, None where nothing."""
     created = {each.table for each in own if each.kind is Kind.CREATE_TABLE and each.table not in before.tables}
     created |= {each.new_name for each in own if each.kind is Kind.RENAME_TABLE and each.table in created}
     match fact.kind:
-        case Kind.DROP_TABLE:
-            if fact.cascade and table in created:
-                return f"drops {table} with CASCADE, and with it whatever others hang on it"
-            if table not in created:
-                return f"drops the table {table}, which was not made by this upgrade"
-            if (table, None) in moved:
-                return f"drops the table {table} with the rows that the upgrade moved into it"
-        case Kind.DROP_COLUMN:
-            if not _made_column(table, fact.name, before, own, created):
-                return f"drops the column {table}.{fact.name}, which was not made by this upgrade"
-            if (table, fact.name) in moved:
-                return f"drops the column {table}.{fact.name} with the values that the upgrade moved into it"
-        case Kind.TRUNCATE:
-            if table not in created or (table, None) in moved:
-                return f"empties the table {table}"
-        case Kind.DELETE:
-            if table not in created and not _inserted(table, own):
-                return f"deletes rows of {table} that this upgrade did not insert"
-            if table not in created and not fact.restricted:
-                return f"deletes every row of {table}"
-        case Kind.UPDATE:
-            written = {
-                column for each in own if each.kind is Kind.UPDATE and each.table == table for column in each.columns
-            }
-            fresh = {each.name for each in own if each.kind is Kind.ADD_COLUMN and each.table == table}
-            over = [column for column in fact.columns if column not in written | fresh]
-            readded = any(each.kind is Kind.DROP_COLUMN and each.table == table for each in own)
-            if over and fact.value == "constant" and table not in created and not readded:
-                return f"overwrites {table}.{over[0]}, which this upgrade did not write"
-        case Kind.CHANGE_TYPE:
-            if fact.value is not None:
-                return f"cuts the values of {table}.{fact.name} ({fact.value})"
-        case Kind.DROP_OBJECT:
-            if fact.cascade:
-                return f"drops the {fact.object_type} {fact.name} with CASCADE, and with it whatever uses it"
-            if fact.object_type in ("database", "schema", "materialized view", "sequence") and not any(
-                each.kind is Kind.CREATE_OBJECT and each.name == fact.name for each in own
-            ):
-                return f"drops the {fact.object_type} {fact.name}, which was not made by this upgrade"
+        case Kind.DROP_TABLE | Kind.DROP_COLUMN | Kind.DROP_OBJECT:
+            return _lost_thing(fact, before, own, created, moved)
+        case Kind.TRUNCATE | Kind.DELETE | Kind.UPDATE | Kind.CHANGE_TYPE:
+            return _lost_rows(fact, own, created, moved)
         case _:
             return None
+
+
+def _lost_thing(
+    fact: Fact,
+    before: Catalogue,
+    own: Sequence[Fact],
+    created: set[str | None],
+    moved: frozenset[tuple[str, str | None]],
+) -> str | None:
+    table, what = fact.table or "", f"the {fact.object_type} {fact.name}"
+    if fact.kind is Kind.DROP_OBJECT:
+        if fact.cascade:
+            return f"drops {what} with CASCADE, and with it whatever uses it"
+        holds_data = fact.object_type in ("database", "schema", "sequence")
+        made = any(each.kind is Kind.CREATE_OBJECT and each.name == fact.name for each in own)
+        return f"drops {what}, which was not made by this upgrade" if holds_data and not made else None
+    if fact.kind is Kind.DROP_TABLE:
+        what, made, column = f"the table {table}", table in created, None
+    else:
+        what = f"the column {table}.{fact.name}"
+        made, column = _made_column(table, fact.name, before, own, created), fact.name
+    if not made:
+        return f"drops {what}, which was not made by this upgrade"
+    return f"drops {what} with the data that the upgrade moved into it" if (table, column) in moved else None
+
+
+def _lost_rows(
+    fact: Fact, own: Sequence[Fact], created: set[str | None], moved: frozenset[tuple[str, str | None]]
+) -> str | None:
+    table = fact.table or ""
+    if fact.kind is Kind.CHANGE_TYPE:
+        return None if fact.value is None else f"cuts the values of {table}.{fact.name} ({fact.value})"
+    if table in created and (table, None) not in moved:
+        return None
+    if fact.kind is Kind.TRUNCATE:
+        return f"empties the table {table}"
+    if fact.kind is Kind.DELETE:
+        if not _inserted(table, own):
+            return f"deletes rows of {table} that this upgrade did not insert"
+        return None if fact.restricted else f"deletes every row of {table}"
+    written = {name for each in own if each.kind is Kind.UPDATE and each.table == table for name in each.columns}
+    written |= {each.name or "" for each in own if each.kind is Kind.ADD_COLUMN and each.table == table}
+    over = [column for column in fact.columns if column not in written]
+    taken = any(each.kind is Kind.DROP_COLUMN and each.table == table for each in own)
+    if over and fact.value == "constant" and not taken:
+        return f"overwrites {table}.{over[0]}, which this upgrade did not write"
     return None
 
 
@@ -400,7 +413,7 @@ def _too_early(named: str, around: Surroundings) -> Finding | None:
     )
 
 
-# ------------------------------------------------------------------------------------------------- statement by statement
+# ----------------------------------------------------------------------------------------- statement by statement
 
 
 class _Reader:
@@ -495,22 +508,30 @@ class _Reader:
         for table, mode in ((fact.table, fact.lock), (fact.references, _reference_lock(fact))):
             if table is None or mode is None or self.exempt(table):
                 continue
-            rows = (self.around.rows or {}).get(table)
-            scans = fact.scans and table == fact.table and not self._proven(fact)
-            rewrites = fact.rewrites and table == fact.table and not self._widens(fact)
-            known = self.locks.get(table)
-            strongest = mode if known is None or Lock(known.mode).strength < mode.strength else Lock(known.mode)
-            self.locks[table] = TableLock(
-                table,
-                strongest.value,
-                rewrites or (known is not None and known.rewrites),
-                scans or (known is not None and known.scans),
-                rows,
-            )
+            self.locks[table] = self._stronger(self.locks.get(table), self._as_lock(table, mode, fact))
             if self.in_transaction and fact.kind not in _DATA:
                 held = self._held.get(table)
                 if held is None or held.strength < mode.strength:
                     self._held[table] = mode
+
+    def _as_lock(self, table: str, mode: Lock, fact: Fact) -> TableLock:
+        mine = table == fact.table
+        return TableLock(
+            table,
+            mode.value,
+            rewrites=mine and fact.rewrites and not self._widens(fact),
+            scans=mine and fact.scans and not self._proven(fact),
+            rows=(self.around.rows or {}).get(table),
+        )
+
+    @staticmethod
+    def _stronger(known: TableLock | None, new: TableLock) -> TableLock:
+        """The stronger of two locks on a table; of equal ones what both do under it."""
+        if known is None or Lock(known.mode).strength < Lock(new.mode).strength:
+            return new
+        if known.mode != new.mode:
+            return known
+        return replace(new, rewrites=known.rewrites or new.rewrites, scans=known.scans or new.scans)
 
     def _proven(self, fact: Fact) -> bool:
         return fact.kind is Kind.SET_NOT_NULL and self.now.proves_not_null(fact.table or "", fact.name)
@@ -839,8 +860,8 @@ def _add_enum_value(reader: _Reader, fact: Fact) -> None:
     if reader.in_transaction and not reader.fresh_type(fact.name):
         reader.refuse(
             "enum-value-in-transaction",
-            f"The new value of {fact.name} is added inside a transaction: before PostgreSQL 12 that fails, and until the"
-            " commit nothing can use the value.",
+            f"The new value of {fact.name} is added inside a transaction: before PostgreSQL 12 that fails, and until"
+            " the commit nothing can use the value.",
             'with op.get_context().autocommit_block(): op.execute("ALTER TYPE … ADD VALUE IF NOT EXISTS …")',
         )
 

@@ -19,6 +19,7 @@ import re
 import sys
 import traceback
 import warnings
+from configparser import InterpolationError
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,11 @@ class Recorder:
 
     def line(self) -> int | None:
         """The line of the revision's file that is being executed; None where it is not on the stack."""
-        frame = sys._getframe(1)
+        frame = inspect.currentframe()
         while frame is not None:
             if self.file is not None and frame.f_code.co_filename == self.file:
                 return frame.f_lineno
-            frame = frame.f_back  # type: ignore[assignment]
+            frame = frame.f_back
         return None
 
     def add(self, sql: str, bound: bool = False) -> None:
@@ -223,7 +224,7 @@ class Project:
     def _named_driver(self) -> str | None:
         try:
             own = self.config.get_main_option("sqlalchemy.url") or ""
-        except Exception:  # an interpolation of a variable that is not set here
+        except InterpolationError:  # of a variable that is not set here
             return None
         scheme = own.split("://", 1)[0]
         return scheme.split("+", 1)[1] if scheme.startswith("postgresql+") else None
@@ -247,7 +248,7 @@ class Project:
     def _script_location(self) -> str:
         try:
             return str(self.config.get_main_option("script_location") or "")
-        except Exception:
+        except InterpolationError:
             return ""
 
     def describe(self) -> dict[str, Any]:
@@ -272,7 +273,7 @@ class Project:
                 ordered.append(known[key])
                 continue
             stack.append((key, True))
-            below = known[key]._normalized_down_revisions
+            below = below_of(known[key])
             stack += [(other, False) for other in sorted(below, reverse=True) if other not in seen]
         return ordered
 
@@ -282,7 +283,7 @@ class Project:
         from alembic.runtime.migration import MigrationStep
 
         script = self.script.get_revision(revision)
-        below = script._versioned_down_revisions
+        below = script._versioned_down_revisions  # noqa: SLF001  # as `alembic upgrade A:B --sql` takes them
         started: list[bool] = []
 
         def only(heads: Any, context: Any) -> list[Any]:
@@ -298,8 +299,8 @@ class Project:
         try:
             with EnvironmentContext(self.config, self.script, **settings):
                 self.script.run_env()
-        except BaseException as error:
-            failure = explain(error, RECORDER.file, self.file.parent)
+        except BaseException as error:  # noqa: BLE001  # a stranger's code, which may also say sys.exit
+            failure: dict[str, Any] | None = explain(error, RECORDER.file, self.file.parent)
         else:
             failure = None if started else {"type": "", "message": "env.py ran no migration", "line": None}
         return {
@@ -311,6 +312,12 @@ class Project:
         }
 
 
+def below_of(revision: Any) -> tuple[str, ...]:
+    """What must be applied before: its down_revision and what it depends_on."""
+    below: tuple[str, ...] = revision._normalized_down_revisions  # noqa: SLF001  # Alembic tells it nowhere else
+    return below
+
+
 def describe(revision: Any, folder: Path) -> dict[str, Any]:
     """A revision as its file tells it."""
     path = Path(revision.path).absolute()
@@ -319,7 +326,7 @@ def describe(revision: Any, folder: Path) -> dict[str, Any]:
     after = declared.get("contract_after") if isinstance(declared, dict) else None
     return {
         "revision": revision.revision,
-        "down": sorted(revision._normalized_down_revisions),
+        "down": sorted(below_of(revision)),
         "file": Path(os.path.relpath(path, folder)).as_posix(),
         "title": (revision.doc or "").strip(),
         "sha256": hashlib.sha256(source).hexdigest(),
@@ -419,7 +426,7 @@ def serve(project: Project, replies: Any) -> None:
 
     try:
         project.open()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  # a stranger's code, which may also say sys.exit
         reply({"failed": explain(error, None, project.file.parent)})
         return
     reply({"opened": project.describe()})

@@ -27,10 +27,11 @@ SELECT 'extension ' || extname FROM pg_extension
 UNION ALL
 SELECT concat_ws(' ', 'relation', c.oid::regclass, c.relkind, c.relpersistence, c.reloptions::text, c.relacl::text,
     'rls', c.relrowsecurity, c.relforcerowsecurity, 'replica', c.relreplident, pg_get_partkeydef(c.oid),
-    pg_get_expr(c.relpartbound, c.oid), (SELECT string_agg(inhparent::regclass::text, ',' ORDER BY inhparent::regclass::text)
+    pg_get_expr(c.relpartbound, c.oid), (SELECT string_agg(inhparent::regclass::text, ',' ORDER BY inhseqno)
     FROM pg_inherits WHERE inhrelid = c.oid))
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE {_OURS} AND {_NOT_ALEMBIC} AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c') AND {_of_extension("pg_class", "c.oid")}
+WHERE {_OURS} AND {_NOT_ALEMBIC} AND c.relkind IN ('r', 'p', 'f', 'v', 'm', 'c')
+AND {_of_extension("pg_class", "c.oid")}
 UNION ALL
 SELECT concat_ws(' ', 'column', c.oid::regclass || '.' || quote_ident(a.attname), format_type(a.atttypid, a.atttypmod),
     CASE WHEN a.attnotnull THEN 'not null' END, 'default ' || pg_get_expr(d.adbin, d.adrelid), a.attidentity,
@@ -50,8 +51,9 @@ SELECT concat_ws(' ', pg_get_indexdef(i.indexrelid), CASE WHEN NOT i.indisvalid 
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE {_OURS} AND {_NOT_ALEMBIC} AND {_of_extension("pg_class", "c.oid")}
 UNION ALL
-SELECT concat_ws(' ', 'constraint', quote_ident(x.conname), 'on', CASE WHEN x.conrelid <> 0 THEN x.conrelid::regclass::text
-    ELSE x.contypid::regtype::text END, pg_get_constraintdef(x.oid))
+SELECT concat_ws(' ', 'constraint', quote_ident(x.conname), 'on',
+    CASE WHEN x.conrelid <> 0 THEN x.conrelid::regclass::text ELSE x.contypid::regtype::text END,
+    pg_get_constraintdef(x.oid))
 FROM pg_constraint x JOIN pg_namespace n ON n.oid = x.connamespace LEFT JOIN pg_class c ON c.oid = x.conrelid
 WHERE {_OURS} AND (c.oid IS NULL OR ({_NOT_ALEMBIC} AND {_of_extension("pg_class", "c.oid")}))
 UNION ALL
@@ -100,7 +102,8 @@ SELECT concat_ws(' ', 'publication', pubname, puballtables) FROM pg_publication
 UNION ALL
 SELECT concat_ws(' ', 'event trigger', evtname, evtevent, evtenabled) FROM pg_event_trigger
 UNION ALL
-SELECT concat_ws(' ', 'default privileges', defaclrole::regrole, defaclnamespace::regnamespace, defaclobjtype, defaclacl::text)
+SELECT concat_ws(' ', 'default privileges', defaclrole::regrole, defaclnamespace::regnamespace, defaclobjtype,
+    defaclacl::text)
 FROM pg_default_acl
 """.replace("%%", "%")  # nosec B608  # put together from constants only
 """One column: a line for each thing that a schema is made of."""

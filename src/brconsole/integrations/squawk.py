@@ -24,7 +24,7 @@ _DEADLINE_S = 30.0
 # The job sets both for every connection (PGOPTIONS), so their absence in the file is no fault.
 _HEAD = "SET lock_timeout = '1s';\nSET statement_timeout = '900s';\n"
 _OURS = frozenset(
-    [
+    (
         "adding-field-with-default",
         "adding-foreign-key-constraint",
         "adding-not-nullable-field",
@@ -33,6 +33,7 @@ _OURS = frozenset(
         "ban-alter-domain-with-add-constraint",
         "ban-concurrent-index-creation-in-transaction",
         "ban-drop-column",
+        "ban-drop-constraint",
         "ban-drop-database",
         "ban-drop-not-null",
         "ban-drop-table",
@@ -41,16 +42,19 @@ _OURS = frozenset(
         "changing-column-type",
         "constraint-missing-not-valid",
         "disallowed-unique-constraint",
+        "prefer-text-field",  # its reason, that a varchar cannot grow without a rewrite, ended with PostgreSQL 9.2
+        "prefer-robust-stmts",  # Alembic runs a revision in one transaction, so it cannot fail half way
         "renaming-column",
         "renaming-table",
         "require-concurrent-index-creation",
         "require-concurrent-index-deletion",
+        "require-enum-value-ordering",
         "require-lock-timeout",
         "require-statement-timeout",
         "require-timeout-settings",
-        "transaction-nesting",
         "syntax-error",
-    ]
+        "transaction-nesting",
+    )
 )
 """Judged by `domain.migration_rules`, or of no account in what Alembic renders."""
 

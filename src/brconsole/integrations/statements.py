@@ -19,7 +19,7 @@ _PARAMETER = re.compile(r"%\(\w+\)s(?:::[\w ]+(?:\[\])?)?")
 _SERIALS = ("serial", "bigserial", "smallserial", "serial4", "serial8", "serial2")
 _STABLE_FUNCTIONS = frozenset(
     # Evaluated once for the whole statement, so a default of them is stored once and no row is written.
-    [
+    (
         "now",
         "transaction_timestamp",
         "statement_timestamp",
@@ -58,10 +58,10 @@ _STABLE_FUNCTIONS = frozenset(
         "timezone",
         "point",
         "box",
-    ]
+    )
 )
 _HARMLESS_CALLS = frozenset(
-    [
+    (
         "setval",
         "nextval",
         "currval",
@@ -91,7 +91,7 @@ _HARMLESS_CALLS = frozenset(
         "txid_current",
         "pg_current_xact_id",
         "pg_backend_pid",
-    ]
+    )
 )
 _LOCK_BY_NUMBER = dict(enumerate(Lock, start=1))
 _DESTRUCTIVE_TYPES = {
@@ -125,9 +125,9 @@ def _statements(piece: RenderedStatement, in_transaction: bool) -> Iterator[Stat
 
     if not piece.own and not re.match(r"\s*(BEGIN|COMMIT|ROLLBACK|START|END)\b", piece.sql, re.IGNORECASE):
         return
-    text = piece.sql
+    text = _PARAMETER.sub("$1", piece.sql) if piece.bound else piece.sql
     try:
-        parsed = pglast.parse_sql(_PARAMETER.sub("$1", text) if piece.bound else text)
+        parsed: Sequence[Any] = pglast.parse_sql(text)
     except pglast.parser.ParseError as error:
         reason = str(error).partition(", at")[0] or "it is no valid SQL"
         yield Statement(_tidy(text), piece.line, (Fact(Kind.OPAQUE),), in_transaction, reason)
@@ -373,9 +373,13 @@ def _constraint(table: str, node: Node, columns: tuple[str, ...], inline: bool) 
     if contype == "CONSTR_NOTNULL" and not columns:
         keys = _names(node.get("keys", ()))
         yield Fact(
-            Kind.SET_NOT_NULL, table, keys[0] if keys else None, lock=Lock.ACCESS_EXCLUSIVE,
-            scans=not node.get("skip_validation"), not_valid=bool(node.get("skip_validation")),
-        )  # fmt: skip
+            Kind.SET_NOT_NULL,
+            table,
+            keys[0] if keys else None,
+            lock=Lock.ACCESS_EXCLUSIVE,
+            scans=not node.get("skip_validation"),
+            not_valid=bool(node.get("skip_validation")),
+        )
         return
     kind = _CONSTRAINTS.get(contype)
     if kind is None:
@@ -485,11 +489,8 @@ def _alter_enum(node: Node) -> Iterator[Fact]:
 
 def _create_type(node: Node) -> Iterator[Fact]:
     name = node.get("typeName") or node.get("domainname") or node.get("typevar") or node.get("defnames") or ()
-    if isinstance(name, Mapping):
-        text = _table(name)
-    else:
-        text = ".".join(each for each in _names(name) if each != "public")
-    yield Fact(Kind.CREATE_TYPE, None, text)
+    path = (_table(name),) if isinstance(name, Mapping) else _names(name)
+    yield Fact(Kind.CREATE_TYPE, None, ".".join(each for each in path if each != "public"))
 
 
 def _create_view(node: Node) -> Iterator[Fact]:
@@ -695,7 +696,8 @@ def _vacuum(node: Node) -> Iterator[Fact]:
     if not node.get("is_vacuumcmd") or not full:
         yield Fact(Kind.OTHER)
         return
-    for each in node.get("rels", ()) or ({},):
+    relations: Sequence[Node] = node.get("rels") or ({},)
+    for each in relations:
         table = _table(each["relation"]) if each.get("relation") else None
         yield Fact(Kind.REWRITE, table, lock=Lock.ACCESS_EXCLUSIVE, rewrites=True)
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, LiteralString
 
 from brconsole.integrations.postgres import ThrowawayServer, throwaway_server
 from brconsole.integrations.schema_dump import QUERY
 from brconsole.operations.failure import FailureKind, SourceFailure
+
+if TYPE_CHECKING:
+    import psycopg
+    from psycopg import sql
 
 
 class TrialDatabase:
@@ -16,6 +21,7 @@ class TrialDatabase:
 
     def __init__(self, server: ThrowawayServer) -> None:
         self._server = server
+        self._connection: psycopg.AsyncConnection[tuple[str | None]] | None = None
         # Not to be guessed: by it the project is kept from a database of somebody's own.
         self._name = f"brconsole_trial_{secrets.token_hex(8)}"
 
@@ -26,30 +32,51 @@ class TrialDatabase:
 
     async def reset(self) -> None:
         """Make it anew, empty."""
+        await self.close()
         await self._server.drop_database(self._name)
         await self._server.create_database(self._name)
 
+    async def close(self) -> None:
+        """Give up the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
     async def schema(self) -> frozenset[str]:
         """Its structure."""
-        import psycopg
-
-        try:
-            async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
-                await connection.execute("SET search_path = ''")
-                rows = await (await connection.execute(QUERY)).fetchall()
-        except psycopg.Error as error:
-            raise SourceFailure(
-                FailureKind.UNAVAILABLE, "PostgreSQL", "throwaway server", str(error).strip().partition("\n")[0]
-            ) from None
+        rows = await self._execute(QUERY)
         return frozenset(row[0] for row in rows if row[0] is not None)
 
     async def create_role(self, name: str) -> None:
         """Make a role that the project expects its server to have."""
-        import psycopg
         from psycopg import sql
 
-        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
-            await connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
+        await self._execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
+
+    async def _execute(self, statement: LiteralString | sql.Composed) -> list[tuple[str | None]]:
+        import psycopg
+
+        try:
+            if self._connection is None:
+                self._connection = await psycopg.AsyncConnection.connect(self.url, autocommit=True)
+                await self._connection.execute("SET search_path = ''")
+            cursor = await self._connection.execute(statement)
+            return await cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            raise SourceFailure(
+                FailureKind.UNAVAILABLE, "PostgreSQL", "throwaway server", str(error).strip().partition("\n")[0]
+            ) from None
+
+
+@asynccontextmanager
+async def trial_on(server: ThrowawayServer) -> AsyncIterator[TrialDatabase]:
+    """An empty database on a server that runs, gone with the block."""
+    database = TrialDatabase(server)
+    await database.reset()
+    try:
+        yield database
+    finally:
+        await database.close()
 
 
 class TrialServer:
@@ -61,7 +88,5 @@ class TrialServer:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[TrialDatabase]:
         """An empty database. Raises SourceFailure where there is no server to be had."""
-        async with throwaway_server(self._bin_folder) as server:
-            database = TrialDatabase(server)
-            await database.reset()
+        async with throwaway_server(self._bin_folder) as server, trial_on(server) as database:
             yield database

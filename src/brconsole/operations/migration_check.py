@@ -142,15 +142,16 @@ class MigrationCheck:
     ) -> dict[str, Judgement]:
         files = rendering.files
         index = {file.source.revision: number for number, file in enumerate(files.revisions, start=1)}
-        catalogue = Catalogue()
+        catalogues = _Catalogues(rendering)
         empty: set[str] = set()
         judgements: dict[str, Judgement] = {}
         for file in files.revisions:
             key = file.source.revision
             candidate = rendering.candidates[key]
+            before = catalogues.before(file)
             if key not in (done or ()):
                 around = Surroundings(
-                    before=catalogue.copy(),
+                    before=before,
                     index=index,
                     ancestors=_ancestors(files, key),
                     applied=done,
@@ -166,7 +167,7 @@ class MigrationCheck:
                 judgements[key] = judgement
                 if done is not None:
                     _follow_empty(empty, candidate.up.facts)
-            catalogue.apply(candidate.up.facts)
+            catalogues.follow(file, before)
         return judgements
 
     async def _try(self, trial: Trial, rendering: _Rendering, pending: Sequence[str]) -> Mapping[str, _Tried]:
@@ -175,6 +176,31 @@ class MigrationCheck:
             return await attempt.all(frozenset(pending))
         finally:
             await attempt.close()
+
+
+class _Catalogues:
+    """What a database holds before each revision: what the ones that it builds on have made, and no other branch."""
+
+    def __init__(self, rendering: _Rendering) -> None:
+        self._rendering = rendering
+        self._after: dict[str, Catalogue] = {}
+
+    def before(self, file: RevisionFile) -> Catalogue:
+        """Before a revision; a copy of its own."""
+        below = file.source.down_revisions
+        if len(below) == 1 and below[0] in self._after:
+            return self._after[below[0]].copy()
+        ancestors = _ancestors(self._rendering.files, file.source.revision)
+        catalogue = Catalogue()
+        for other in self._rendering.files.revisions:
+            if other.source.revision in ancestors:
+                catalogue.apply(self._rendering.candidates[other.source.revision].up.facts)
+        return catalogue
+
+    def follow(self, file: RevisionFile, before: Catalogue) -> None:
+        """Remember what a revision leaves, for those that build on it. Takes `before` over."""
+        before.apply(self._rendering.candidates[file.source.revision].up.facts)
+        self._after[file.source.revision] = before
 
 
 class _Attempt:
@@ -188,6 +214,8 @@ class _Attempt:
         self._stack = AsyncExitStack()
         self._runner: MigrationRunner | None = None
         self._roles: set[str] = set()
+        self._schema: frozenset[str] | None = None
+        """As it stands; None where it was not looked at since it changed."""
         self._standing: list[str] = []
         """The revisions that the database has, in their order."""
 
@@ -217,7 +245,8 @@ class _Attempt:
 
     async def _one(self, file: RevisionFile, pending: bool) -> _Tried | None:
         key = file.source.revision
-        before = await self._trial.schema() if pending else frozenset()
+        before = (self._schema or await self._trial.schema()) if pending else frozenset()
+        self._schema = None
         up = await self._run(key, Direction.UP)
         if up.failure is not None:
             await self._rebuild()
@@ -226,7 +255,7 @@ class _Attempt:
         if not pending:
             return None
         findings = self._unsaid(key, up)
-        if file.downgrade != "present" and not (file.downgrade == "empty"):
+        if file.downgrade not in ("present", "empty"):
             return _Tried(False, findings)
         after = await self._trial.schema()
         down = await self._run(key, Direction.DOWN)
@@ -251,11 +280,12 @@ class _Attempt:
                     ),
                 ),
             )
-        finally_ = await self._trial.schema()
-        different = _differences(before, back, after, finally_, self._facts(key))
+        same = await self._trial.schema()
+        different = _differences(before, back, after, same, self._facts(key))
         if different is not None:
             await self._rebuild()
             return _Tried(False, (*findings, replace(different, line=file.downgrade_line)))
+        self._schema = same
         return _Tried(True, findings)
 
     def _facts(self, key: str) -> tuple[Fact, ...]:
