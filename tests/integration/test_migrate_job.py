@@ -8,10 +8,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
+
+from brconsole.integrations.migration_database import MigrationDatabase
+from brconsole.jobs.migration_run import CONTROL
 
 Finish = Callable[[subprocess.Popen[str]], Any]
 
@@ -366,3 +370,30 @@ def test_a_server_that_is_not_there_is_said_in_one_line(project: Any) -> None:
     assert (ran.status, ran.last["event"]) == (1, "failed")
     assert "secret" not in ran.output
     assert len(ran.lines) == 1
+
+
+def test_the_lock_is_given_to_one_of_two_twenty_times(project: Any, database: str) -> None:
+    for _ in range(20):
+        wait_for(
+            lambda: (
+                project.ask(
+                    "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE locktype = 'advisory' AND datname = current_database()"
+                )
+                == [(0,)]
+            )
+        )
+        both = [MigrationDatabase(database, "", CONTROL) for _ in range(2)]
+        with ThreadPoolExecutor(2) as pool:
+            taken = list(pool.map(MigrationDatabase.try_lock, both))
+        assert sorted(taken) == [False, True]
+        assert [each.holds_lock() for each in both] == taken
+        for each in both:
+            each.close()
+
+
+def test_the_lock_goes_with_its_session(database: str) -> None:
+    holder, waiter = MigrationDatabase(database, "", CONTROL), MigrationDatabase(database, "", CONTROL)
+    assert holder.try_lock()
+    holder.close()
+    assert wait_for(waiter.try_lock)
+    waiter.close()
