@@ -369,6 +369,7 @@ def test_hostile_text_stays_text(project: Any) -> None:
     ran = project.job("run", **project.approved())
     assert (ran.status, ran.last["event"]) == (1, "failed")
     assert "\x1b" not in ran.output
+    assert "\\u001b" not in ran.output
     assert not ran.of("sentinel")
 
 
@@ -408,6 +409,21 @@ def test_a_wrong_call_says_what_is_wrong(
     assert (ran.status, ran.last["event"]) == (2, "failed")
     assert said in ran.last["reason"]
     assert not ran.errors
+
+
+def test_options_in_the_url_are_kept_beside_the_timeouts(project: Any) -> None:
+    project.ask("CREATE SCHEMA app")
+    project.add("op.create_table('users', sa.Column('id', sa.Integer))\nop.execute('SELECT pg_sleep(60)')")
+    url = f"{project.url}?options=-c%20search_path%3Dapp"
+    told = project.approved(STATEMENT_TIMEOUT_MS="300", DATABASE_URL=url)
+    assert "statement timeout" in project.job("run", **told).last["reason"]
+    file = project.folder / "versions" / "r001.py"
+    file.write_text(file.read_text().replace("pg_sleep(60)", "1"))
+    ran = project.job("run", **project.approved(DATABASE_URL=url))
+    assert (ran.status, ran.last["applied"]) == (0, "r001"), ran.output
+    assert project.ask(
+        "SELECT to_regclass('app.users') IS NOT NULL, to_regclass('app.alembic_version') IS NOT NULL"
+    ) == [(True, True)]
 
 
 def test_a_server_that_is_not_there_is_said_in_one_line(project: Any) -> None:
