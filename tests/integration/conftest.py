@@ -100,14 +100,14 @@ class Project:
     url: str
     revisions: list[str] = field(default_factory=list)
 
-    def add(self, upgrade: str, downgrade: str = "pass", more: str = "") -> str:
-        """Add a revision after the last one; returns its id."""
+    def add(self, upgrade: str, after: str | tuple[str, ...] = "") -> str:
+        """Add a revision after the last one, or `after` others; returns its id."""
         name = f"r{len(self.revisions) + 1:03d}"
-        below = repr(self.revisions[-1]) if self.revisions else None
+        below = repr(after or (self.revisions[-1] if self.revisions else None))
         body = "\n    ".join(upgrade.strip().splitlines())
         text = (
             f'"""step {name}"""\nimport sqlalchemy as sa\nfrom alembic import op\n\nrevision = {name!r}\n'
-            f"down_revision = {below}\n{more}\n\ndef upgrade():\n    {body}\n\ndef downgrade():\n    {downgrade}\n"
+            f"down_revision = {below}\n\ndef upgrade():\n    {body}\n\ndef downgrade():\n    pass\n"
         )
         (self.folder / "versions" / f"{name}.py").write_text(text)
         self.revisions.append(name)
@@ -140,7 +140,7 @@ class Project:
         line = MigrationLine(*asyncio.run(read_project(self.folder / "alembic.ini")))
         return {
             "RELEASE_ID": release,
-            "PLAN_HASH": line.hash(self.stands_at()),
+            "PLAN_HASH": line.hash((self.stands_at() or "").split()),
             "EXPECTED_HEAD": line.head,
             "IMAGE_DIGEST": "sha256:" + "ab" * 32,
             **more,
@@ -162,7 +162,7 @@ class Project:
         if self.ask("SELECT to_regclass('alembic_version')")[0][0] is None:
             return None
         rows = self.ask("SELECT version_num FROM alembic_version")
-        return rows[0][0] if rows else None
+        return " ".join(sorted(row[0] for row in rows)) or None
 
 
 def ended(process: subprocess.Popen[str]) -> Ran:

@@ -8,16 +8,29 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+
+from brconsole.integrations.migration_database import MigrationDatabase
+from brconsole.jobs.migration_run import CONTROL
 
 Finish = Callable[[subprocess.Popen[str]], Any]
 
 USERS = "op.create_table('users', sa.Column('id', sa.Integer, primary_key=True), sa.Column('email', sa.Text))"
 NICKNAME = "op.add_column('users', sa.Column('nickname', sa.Text))"
 BROKEN = "op.create_table('half', sa.Column('id', sa.Integer))\nop.execute('SELECT 1/0')"
+SLEEPING = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%'"
+    " AND pid <> pg_backend_pid() AND state = 'active'"
+)
+LOCKS = (
+    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+    " WHERE locktype = 'advisory' AND datname = current_database()"
+)
 SLOW = "op.create_table('slow', sa.Column('id', sa.Integer))\nop.execute('SELECT pg_sleep(60)')"
 
 
@@ -32,8 +45,7 @@ def wait_for(condition: Callable[[], Any]) -> Any:
 
 def sleeping(project: Any) -> list[Any]:
     """The sessions that execute the slow migration."""
-    question = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%pg_sleep(60)%'"
-    return list(project.ask(question + " AND pid <> pg_backend_pid() AND state = 'active'"))
+    return list(project.ask(SLEEPING))
 
 
 def test_status_of_an_empty_database_lists_everything_as_pending(project: Any) -> None:
@@ -186,6 +198,44 @@ def test_a_plan_that_failed_half_way_goes_on_once_its_cause_is_gone(project: Any
     assert (again.last["before"], again.last["applied"]) == (None, "r002")
 
 
+def test_branches_are_run_one_after_the_other_to_their_merge_also_after_a_failure_between_them(project: Any) -> None:
+    first = project.add(USERS)
+    one = project.add(NICKNAME, after=first)
+    other = project.add("op.execute('INSERT INTO switch VALUES (1)')", after=first)
+    merge = project.add("pass", after=(one, other))
+    told = project.approved()
+    ran = project.job("run", **told)
+    assert (ran.last["revision"], ran.last["applied"]) == (other, one)
+    assert project.job("status").last["pending"] == [other, merge]
+    project.ask("CREATE TABLE switch (number int)")
+    again = project.job("run", **told)
+    assert (again.status, again.last["applied"]) == (0, merge), again.output
+    assert project.stands_at() == merge
+
+
+def test_a_database_between_two_branches_is_told_by_the_last_of_them(project: Any) -> None:
+    first = project.add(USERS)
+    both = (project.add("pass", after=first), project.add("pass", after=first))
+    merge = project.add("pass", after=both)
+    project.ask("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
+    project.ask(f"INSERT INTO alembic_version VALUES ('{both[0]}'), ('{both[1]}')")
+    status = project.job("status").last
+    assert (status["applied"], status["pending"]) == (both[1], [merge])
+    assert project.job("run", **project.approved()).last["applied"] == merge
+
+
+def test_bytereviews_own_line_is_run_to_its_head(project: Any) -> None:
+    project.folder = Path(__file__).parents[1] / "fixtures" / "bytereview_db"
+    planned = project.job("plan")
+    assert planned.status == 0, planned.output
+    classes = {step["class"] for step in planned.of("plan_step")}
+    assert {"expand", "contract", "data"} <= classes
+    ran = project.job("run", **project.approved())
+    assert ran.status == 0, ran.output
+    assert ran.last["applied"] == planned.last["head"]
+    assert {step[2] for step in ran.last["history"]} == classes
+
+
 def test_of_many_at_once_one_runs_and_the_others_say_who_holds_them_back(project: Any, finish: Finish) -> None:
     project.add(USERS + "\nop.execute('SELECT pg_sleep(1)')")
     told = project.approved()
@@ -319,6 +369,7 @@ def test_hostile_text_stays_text(project: Any) -> None:
     ran = project.job("run", **project.approved())
     assert (ran.status, ran.last["event"]) == (1, "failed")
     assert "\x1b" not in ran.output
+    assert "\\u001b" not in ran.output
     assert not ran.of("sentinel")
 
 
@@ -360,9 +411,44 @@ def test_a_wrong_call_says_what_is_wrong(
     assert not ran.errors
 
 
+def test_options_in_the_url_are_kept_beside_the_timeouts(project: Any) -> None:
+    project.ask("CREATE SCHEMA app")
+    project.add("op.create_table('users', sa.Column('id', sa.Integer))\nop.execute('SELECT pg_sleep(60)')")
+    url = f"{project.url}?options=-c%20search_path%3Dapp"
+    told = project.approved(STATEMENT_TIMEOUT_MS="300", DATABASE_URL=url)
+    assert "statement timeout" in project.job("run", **told).last["reason"]
+    file = project.folder / "versions" / "r001.py"
+    file.write_text(file.read_text().replace("pg_sleep(60)", "1"))
+    ran = project.job("run", **project.approved(DATABASE_URL=url))
+    assert (ran.status, ran.last["applied"]) == (0, "r001"), ran.output
+    assert project.ask(
+        "SELECT to_regclass('app.users') IS NOT NULL, to_regclass('app.alembic_version') IS NOT NULL"
+    ) == [(True, True)]
+
+
 def test_a_server_that_is_not_there_is_said_in_one_line(project: Any) -> None:
     project.add(USERS)
     ran = project.job("status", DATABASE_URL="postgresql://x:secret@127.0.0.1:1/nothing")
     assert (ran.status, ran.last["event"]) == (1, "failed")
     assert "secret" not in ran.output
     assert len(ran.lines) == 1
+
+
+def test_the_lock_is_given_to_one_of_two_twenty_times(project: Any, database: str) -> None:
+    for _ in range(20):
+        wait_for(lambda: project.ask(LOCKS) == [(0,)])
+        both = [MigrationDatabase(database, "", CONTROL) for _ in range(2)]
+        with ThreadPoolExecutor(2) as pool:
+            taken = list(pool.map(MigrationDatabase.try_lock, both))
+        assert sorted(taken) == [False, True]
+        assert [each.holds_lock() for each in both] == taken
+        for each in both:
+            each.close()
+
+
+def test_the_lock_goes_with_its_session(database: str) -> None:
+    holder, waiter = MigrationDatabase(database, "", CONTROL), MigrationDatabase(database, "", CONTROL)
+    assert holder.try_lock()
+    holder.close()
+    assert wait_for(waiter.try_lock)
+    waiter.close()

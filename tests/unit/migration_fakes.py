@@ -227,7 +227,7 @@ class FakeJobs:
 
     def say(self, name: str, event: str, **fields: Any) -> None:
         """One line of an execution."""
-        at = self.time.now() + timedelta(microseconds=len(self.log[name]))
+        at = self.time.now() + timedelta(microseconds=sum(len(lines) for lines in self.log.values()))
         document = {"message": f"{event} said", "brconsole": {"event": event, **fields}}
         self.log[name].append(JobLine(at, "INFO", f"{event} said", document, f"{name}-{len(self.log[name])}"))
 

@@ -69,8 +69,8 @@ def execution(name: str = "job-1", mode: str = "status", digest: str = NEW, **ch
     return Execution(name, "job", **settings)
 
 
-def line(event: str, **fields: Any) -> JobLine:
-    return JobLine(NOW, "INFO", event, {"brconsole": {"event": event, **fields}})
+def line(event: str, at: datetime = NOW, **fields: Any) -> JobLine:
+    return JobLine(at, "INFO", event, {"brconsole": {"event": event, **fields}})
 
 
 def standing(applied: str | None = "r2", head: str = "r4", line_of: list[list[Any]] | None = None) -> dict[str, Any]:
@@ -80,8 +80,9 @@ def standing(applied: str | None = "r2", head: str = "r4", line_of: list[list[An
     return {"applied": applied, "heads": [head], "history": history, "pending": pending, "tables": []}
 
 
-def looked(name: str = "look", applied: str | None = "r2", digest: str = NEW, **changes: Any) -> Report:
-    return report(execution(name, "plan", digest, **changes), [line("plan", **standing(applied), hash=PLAN, head="r4")])
+def looked(name: str = "look", applied: str | None = "r2", digest: str = NEW, after_s: float = 0) -> Report:
+    at = NOW + timedelta(seconds=after_s)
+    return report(execution(name, "plan", digest), [line("plan", at, **standing(applied), hash=PLAN, head="r4")])
 
 
 def ran(name: str = "run", digest: str = NEW, applied: str | None = "r4", **changes: Any) -> Report:
@@ -264,13 +265,15 @@ def test_a_failed_run_says_where_it_left_the_database() -> None:
 
 
 @pytest.mark.parametrize("state", [ExecutionState.RUNNING, ExecutionState.FAILED, ExecutionState.CANCELLED])
-def test_a_run_without_a_word_leaves_a_doubt_until_somebody_looks(state: ExecutionState) -> None:
+def test_a_run_without_a_word_leaves_a_doubt_until_somebody_looks_after_its_end(state: ExecutionState) -> None:
     silent = Report(execution("run", "run", state=state, succeeded_count=0))
     known = known_schema((silent, looked()))
     assert known is not None
     assert "run" in known.doubt
     assert live_schema((silent, looked())) is None
-    assert live_schema((looked("later"), silent, looked())) == 2
+    assert live_schema((looked("meanwhile", after_s=2), silent, looked())) is None
+    later = live_schema((looked("later", after_s=10), silent, looked()))
+    assert later == (None if state is ExecutionState.RUNNING else 2)
 
 
 def test_a_run_that_the_job_refused_changed_nothing() -> None:
@@ -304,7 +307,7 @@ def test_a_plan_approved_later_for_another_release_leaves_the_proof_whole() -> N
         ((ran(state=ExecutionState.RUNNING, completed=None), looked()), approval(), "run is at work"),
         ((ran(), looked()), approval("c" * 64), "not the plan that was reviewed"),
         ((ran(), looked()), None, "not proved yet"),
-        ((looked("later", "r3", OLD), ran(), looked()), approval(), "1 pending: r4"),
+        ((looked("later", "r3", OLD, 10), ran(), looked()), approval(), "1 pending: r4"),
         (
             (Report(execution("run", "run", state=ExecutionState.FAILED, succeeded_count=0)), looked()),
             approval(),

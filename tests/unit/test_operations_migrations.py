@@ -22,7 +22,7 @@ from release_fakes import CANARY, OLD, STABLE, FakeRun, record_of, unavailable
 
 from brconsole.domain.gates import MIGRATION, Gate
 from brconsole.domain.judge import Verdict
-from brconsole.domain.migration import Finding, MigrationClass
+from brconsole.domain.migration import Finding, MigrationClass, RunningCode
 from brconsole.operations import sources
 from brconsole.operations.gateway import Proposal
 from brconsole.operations.migrations import PlanView
@@ -315,3 +315,30 @@ async def test_starting_a_release_never_waits_for_a_job_that_hangs() -> None:
     made = await session.do(session.releases.propose(Start("api"), "go"))
     assert isinstance(made, Proposal)
     assert run.time.seconds - began < 30
+
+
+async def test_the_check_is_told_the_oldest_code_that_runs_once_that_code_has_told_what_it_wants() -> None:
+    run, jobs = world()
+    project = FakeProject()
+    session = MigrationSession(run, jobs, project=project)
+    await session.do(session.migrations.plan())
+    assert project.running is not None
+    assert project.running.oldest_index is None
+    assert f"--revision {STABLE}" in project.running.named
+    assert (await session.do(session.migrations.look("status", revision=STABLE))).good
+    assert jobs.image == OLD_IMAGE
+    await session.do(session.migrations.plan())
+    assert project.running == RunningCode(4, STABLE)
+
+
+async def test_a_release_that_records_what_stable_reads_tells_the_check_so() -> None:
+    run, jobs = world()
+    project = FakeProject()
+    await migrated(run, jobs)
+    session = MigrationSession(run, jobs, project=project)
+    await session.do(session.migrations.look("status", revision=STABLE))
+    await session.do(session.releases.start("api", BY_DIALOG, "go"))
+    jobs.applied = "r3"
+    jobs.listed.clear()
+    await session.do(session.migrations.plan())
+    assert project.running == RunningCode(4, STABLE)

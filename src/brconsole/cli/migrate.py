@@ -158,10 +158,13 @@ def run(
 @migrate.command(cls=Command)
 @_ENV
 @_LOOK
+@click.option("--revision", metavar="NAME", help="Ask by the code of this revision; default: what the job has now.")
 @_JSON
 @click.option("--plain", is_flag=True, help="Sentences, one a line: no glyphs, no columns, no colour.")
 @click.pass_context
-def status(ctx: click.Context, environment: str, look: bool | None, as_json: bool, plain: bool) -> int:
+def status(
+    ctx: click.Context, environment: str, look: bool | None, revision: str | None, as_json: bool, plain: bool
+) -> int:
     """Where the database stands, what is pending, who claimed and approved what, and the executions of the job.
 
     Exit status: 0 known, 1 not known, or the newest look failed, 5 unreachable.
@@ -172,7 +175,7 @@ def status(ctx: click.Context, environment: str, look: bool | None, as_json: boo
         raise MisuseError("--json and --plain are two forms of the same; use one of the two.")
     session = begin(ctx)
     chosen = session.environment(environment)
-    view, problem = migrate_acts.seen(session, chosen, look)
+    view, problem = migrate_acts.seen(session, chosen, look, revision)
     if as_json:
         output.write_json(migrate_text.status_document(chosen, view))
     elif plain:

@@ -109,7 +109,9 @@ def planned(
         return asyncio.run(run())
 
 
-def seen(session: Session, environment: Environment, look: bool | None) -> tuple[MigrationView, str]:
+def seen(
+    session: Session, environment: Environment, look: bool | None, revision: str | None
+) -> tuple[MigrationView, str]:
     """What is known of the migrations, and why a look failed (empty where it did not, or where none was made)."""
     modes = writable(session, environment, WriteAction.LOOK) if look else open_modes(session.loaded, environment)
     with session.connection() as connection:
@@ -118,8 +120,9 @@ def seen(session: Session, environment: Environment, look: bool | None) -> tuple
             async with acting(environment, connection, modes) as cases:
                 migrations = _configured(cases)
                 view, problem = await _view(migrations), ""
-                if look or (look is None and modes.refusal() is None and _old(view)):
-                    looked = await migrations.look("status", None, Narration().tell)
+                wanted = look is None and modes.refusal() is None and (revision is not None or _old(view))
+                if look or wanted:
+                    looked = await migrations.look("status", None, Narration().tell, revision=revision)
                     problem = "" if looked.good else looked.sentence
                     view = await _view(migrations)
                 return view, problem

@@ -81,7 +81,7 @@ def _server(postgres: str, options: Options) -> PostgresServer:
     migrations = loaded.config.migrations
     if migrations.alembic is None:
         output.tell("no [migrations] alembic is configured, so the migration job will find no project.")
-    return PostgresServer(postgres, migrations.alembic)
+    return PostgresServer(postgres, migrations.alembic, migrations.python, migrations.postgres_bin)
 
 
 def _end_with_standard_input() -> None:

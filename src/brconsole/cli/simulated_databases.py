@@ -12,11 +12,13 @@ AUTO = "auto"
 @dataclass(frozen=True, slots=True)
 class PostgresServer:
     """A server by its URL, or `auto` for one that lives as long as the simulation; and the Alembic configuration of the
-    project that is migrated, None where none is known.
+    project that is migrated, None where none is known. `python` is the interpreter that has the project's libraries,
+    `bin_folder` where the programs of a server are.
     """
 
     url: str = field(repr=False)
     alembic: str | None = None
+    python: str | None = None
     bin_folder: str | None = None
 
     @asynccontextmanager
@@ -37,5 +39,7 @@ class PostgresServer:
                 environment = {"DATABASE_URL": await ensure_database(server, project.replace("-", "_"))}
                 if self.alembic is not None:
                     environment["ALEMBIC_CONFIG"] = self.alembic
+                if self.python is not None:
+                    environment["ALEMBIC_PYTHON"] = self.python
                 found[project] = environment
             yield found

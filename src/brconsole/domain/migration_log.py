@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from brconsole.domain.job import Execution, JobLine, digest_of
@@ -20,6 +20,7 @@ LONGEST_NAME = 120
 LONGEST_SQL = 100_000
 MOST_REVISIONS = 2000
 MOST_TABLES = 2000
+_EARLIEST, _LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +178,24 @@ def known_schema(reports: Sequence[Report]) -> SchemaState | None:
     A run that ended without a word, or is still at work, leaves a doubt until somebody looks again.
     """
     known: SchemaState | None = None
-    for said in reversed(reports):
+    oldest_first = list(reports)
+    oldest_first.reverse()  # where two hold from the same moment, the order of their executions counts
+    for said in sorted(oldest_first, key=_holds_from):
         if said.schema is not None:
             known = said.schema
         elif known is not None and said.execution.mode == "run":
             known = _after_run(known, said)
     return known
+
+
+def _holds_from(said: Report) -> datetime:
+    """When it was said; a run without a word may have done anything up to its end."""
+    if said.schema is not None:
+        return said.schema.as_of
+    ended = said.execution.completed
+    if said.execution.mode == "run" and (said.execution.under_way or ended is None):
+        return _LATEST
+    return ended or said.execution.created or _EARLIEST
 
 
 def _after_run(known: SchemaState, said: Report) -> SchemaState:

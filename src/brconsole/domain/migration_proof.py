@@ -69,9 +69,8 @@ def sentinel(
 
 def _overruled(run: Report, looked: Report, pending: tuple[str, ...]) -> bool:
     """Whether a later look by the same code says more than a run that did not succeed: there is nothing left to do."""
-    later = looked.execution.created is not None and (
-        run.execution.created is None or looked.execution.created > run.execution.created
-    )
+    ended = run.execution.completed
+    later = ended is not None and looked.schema is not None and looked.schema.as_of > ended
     return later and not run.execution.succeeded and not run.execution.under_way and not pending
 
 

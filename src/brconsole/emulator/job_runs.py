@@ -137,16 +137,19 @@ class JobRuns:
             return _End("failed", refusal)
         own = {one.name: one.value for one in template.env if one.secret is None and not _HELD_BACK.fullmatch(one.name)}
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())),
-            *(sys.executable, "-P", "-m", _MODULE, *template.args),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**own, **kept, **environment},
-            cwd="/",
-            start_new_session=True,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())),
+                *(sys.executable, "-P", "-m", _MODULE, *template.args),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**own, **kept, **environment},
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as error:
+            return _End("failed", f"the process cannot be started: {error.strerror or type(error).__name__}")
         try:
             return await self._watched(process, template.timeout_s, log, attempt, cancelled)
         finally:

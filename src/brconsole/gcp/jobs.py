@@ -16,6 +16,7 @@ from brconsole.gcp.caller import Caller, parsed
 from brconsole.gcp.errors import UnreadableReplyError
 from brconsole.gcp.filters import all_of, equals, quoted
 from brconsole.gcp.quota import Lane
+from brconsole.gcp.run_v1 import users_own
 from brconsole.gcp.run_v1_jobs import JobDocument, RunV1Jobs
 from brconsole.gcp.run_writer import check_text, told, writing
 from brconsole.operations.failure import FailureKind, SourceFailure
@@ -182,7 +183,7 @@ class JobRunner:
         raw = run_v2.Job.pb(live)
         with self._caller.reading(GET_JOB, resource):
             task = raw.template.template
-            same = task.containers[0].image == base.image and dict(raw.annotations) == dict(base.annotations)
+            same = task.containers[0].image == base.image and users_own(raw.annotations) == dict(base.annotations)
         if not same:
             refuse(resource, "it was changed since it was read")
         request = run_v2.RunJobRequest(

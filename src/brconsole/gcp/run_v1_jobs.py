@@ -64,7 +64,7 @@ class JobDocument:
 
     def asks_the_same(self, other: JobDocument) -> bool:
         """Whether only the status is another one, and with it the version."""
-        return _asked(self.content) == _asked(other.content)
+        return bool(_asked(self.content) == _asked(other.content))
 
     def replaced(self, image: str | None, annotations: Mapping[str, str | None]) -> dict[str, Any]:
         """What to send in its place: only the image, the annotations and the retries (none) are others, and there is

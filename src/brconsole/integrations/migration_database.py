@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from brconsole.operations.failure import FailureKind, SourceFailure
 
@@ -92,10 +92,10 @@ class MigrationDatabase:
             import psycopg
 
             self._connection: psycopg.Connection[Any] = psycopg.connect(
-                libpq_url(url),
+                libpq_url(url_with_options(url, options)),
                 autocommit=True,
                 connect_timeout=_CONNECT_DEADLINE_S,
-                options=options,
+                options=None if _own_options(url) else options,
                 application_name=application,
                 keepalives_idle=15,
                 keepalives_interval=5,
@@ -258,6 +258,23 @@ async def ensure_database(server: str, name: str) -> str:
 def libpq_url(url: str) -> str:
     """A URL as libpq reads it: SQLAlchemy's names the driver too."""
     return re.sub(r"^postgres(?:ql)?(?:\+\w+)?://", "postgresql://", url)
+
+
+def url_with_options(url: str, options: str) -> str:
+    """A URL that carries options of its own with these behind them; libpq would take its own instead of others.
+
+    One without is left as it is.
+    """
+    own = _own_options(url)
+    if not own:
+        return url
+    parts = urlsplit(url)
+    query = [(key, value) for key, value in parse_qsl(parts.query) if key != "options"]
+    return urlunsplit(parts._replace(query=urlencode([*query, ("options", f"{own} {options}")], quote_via=quote)))
+
+
+def _own_options(url: str) -> str:
+    return dict(parse_qsl(urlsplit(url).query)).get("options", "")
 
 
 def redacted(text: str, url: str) -> str:

@@ -20,7 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from brconsole.integrations.migration_database import first_line, redacted
+from brconsole.domain.text import clean
+from brconsole.integrations.migration_database import first_line, redacted, url_with_options
 from brconsole.operations.failure import FailureKind, SourceFailure
 
 _API = "Alembic"
@@ -29,6 +30,7 @@ _PR_SET_PDEATHSIG = 1
 _LOOK_S = 0.25
 _LIBPQ = ("PGOPTIONS", "PGAPPNAME")
 _STOP_S = 5.0
+_LONGEST_WORDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class MigrationSteps:
         """`options` are libpq's for every session; `python` is the interpreter that has the project's libraries."""
         self._url = url
         environment = {name: value for name, value in os.environ.items() if name not in _LIBPQ}
-        environment |= {"DATABASE_URL": url, "PGOPTIONS": options, "PGAPPNAME": application}
+        environment |= {"DATABASE_URL": url_with_options(url, options), "PGOPTIONS": options, "PGAPPNAME": application}
         runner = Path(__file__).with_name("alembic_runner.py")
         try:
             self._process = subprocess.Popen(
@@ -117,7 +119,7 @@ class MigrationSteps:
             return "it failed without a word"
         kind, message = str(error.get("type") or ""), first_line(redacted(str(error.get("message") or ""), self._url))
         place = str(error.get("place") or "")
-        return f"{f'{kind}: ' if kind else ''}{message}{f' ({place})' if place else ''}"
+        return clean(f"{f'{kind}: ' if kind else ''}{message}{f' ({place})' if place else ''}", _LONGEST_WORDS)
 
     def _reply(self, meanwhile: Callable[[], None], said: Callable[[str], None]) -> dict[str, Any]:
         """The next answer; what the project prints until then is passed on without the database's URL."""

@@ -21,7 +21,7 @@ from brconsole.integrations.migration_database import MigrationDatabase, RunReco
 from brconsole.integrations.migration_project import read_project
 from brconsole.jobs.job_log import JobLog
 from brconsole.jobs.job_settings import JobSettings, SettingError, settings
-from brconsole.jobs.migration_line import MigrationLine, OffTheLineError, one_revision
+from brconsole.jobs.migration_line import MigrationLine, OffTheLineError
 from brconsole.jobs.migration_run import CONTROL, DONE, FAILED, REFUSED, MigrationRun, Stop, session_options
 from brconsole.operations.failure import SourceFailure
 
@@ -77,13 +77,13 @@ def _look(told: JobSettings, log: JobLog, *, whole_plan: bool) -> int:
     options = session_options(told, None, read_only=True)
     database = MigrationDatabase(told.database_url, options, CONTROL, told.version_table)
     try:
-        applied = one_revision(database.applied())
+        stands_at = database.applied()
         tables = database.tables()
         record = database.last_record()
         version = database.server_version
     finally:
         database.close()
-    pending = line.pending(applied)
+    applied, pending = line.standing(stands_at), line.pending(stands_at)
     fields = {
         "applied": applied,
         "heads": list(line.heads),
@@ -101,7 +101,7 @@ def _look(told: JobSettings, log: JobLog, *, whole_plan: bool) -> int:
     sizes = {one.table: one for one in tables}
     for report in pending:
         log.event("plan_step", f"{report.revision} {report.source.title}", **_step(report, sizes))
-    log.event("plan", stands, **_fitting(log, {**fields, "hash": line.hash(applied), "head": head}))
+    log.event("plan", stands, **_fitting(log, {**fields, "hash": line.hash(stands_at), "head": head}))
     return DONE
 
 

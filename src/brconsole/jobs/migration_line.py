@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,18 +28,36 @@ class MigrationLine:
             raise OffTheLineError(f"the code has {found} where one head is wanted")
         return self.heads[0]
 
-    def pending(self, applied: str | None) -> tuple[RevisionReport, ...]:
-        """What comes after a revision (None: everything); raises OffTheLineError for one that is not in it."""
-        if applied is None:
-            return self.reports
-        for index, report in enumerate(self.reports):
-            if report.revision == applied:
-                return self.reports[index + 1 :]
-        raise OffTheLineError(f"the database stands at {applied}, which this code does not have")
+    def done(self, stands_at: Iterable[str]) -> frozenset[str]:
+        """The revisions that a database has which stands at these (between two branches and their merge it stands at
+        several); raises OffTheLineError for one that the code does not have.
+        """
+        below = {report.revision: report.source.down_revisions for report in self.reports}
+        found: set[str] = set()
+        waiting = list(stands_at)
+        while waiting:
+            revision = waiting.pop()
+            if revision not in below:
+                raise OffTheLineError(f"the database stands at {revision}, which this code does not have")
+            if revision not in found:
+                found.add(revision)
+                waiting += below[revision]
+        return frozenset(found)
 
-    def hash(self, applied: str | None) -> str:
-        """The hash of the plan from a revision to the head."""
-        return plan_hash(applied, [(report.source, report.upgrade_sql) for report in self.pending(applied)])
+    def pending(self, stands_at: Sequence[str]) -> tuple[RevisionReport, ...]:
+        """What such a database does not have, in the order in which it is applied."""
+        done = self.done(stands_at)
+        return tuple(report for report in self.reports if report.revision not in done)
+
+    def standing(self, stands_at: Sequence[str]) -> str | None:
+        """The one revision that is told of it: of several the last along the line; None where it is empty."""
+        along = {report.revision: index for index, report in enumerate(self.reports)}
+        return max(stands_at, key=lambda revision: (along.get(revision, -1), revision), default=None)
+
+    def hash(self, stands_at: Sequence[str]) -> str:
+        """The hash of the plan from there to the head."""
+        pending = [(report.source, report.upgrade_sql) for report in self.pending(stands_at)]
+        return plan_hash(self.standing(stands_at), pending)
 
     def history(self) -> list[list[Any]]:
         """The whole line as it is logged: revision, index from 1, class, and the first of two releases."""
@@ -47,10 +65,3 @@ class MigrationLine:
             [report.revision, index, report.migration_class.value, report.source.contract_after]
             for index, report in enumerate(self.reports, 1)
         ]
-
-
-def one_revision(applied: Sequence[str]) -> str | None:
-    """The revision that a database stands at; raises OffTheLineError where there are several."""
-    if len(applied) > 1:
-        raise OffTheLineError(f"the database stands at several revisions at once: {', '.join(applied)}")
-    return applied[0] if applied else None

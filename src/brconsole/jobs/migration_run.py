@@ -17,7 +17,7 @@ from brconsole.integrations.migration_database import MigrationDatabase, RunReco
 from brconsole.integrations.migration_steps import MigrationSteps, StepResult
 from brconsole.jobs.job_log import JobLog
 from brconsole.jobs.job_settings import JobSettings
-from brconsole.jobs.migration_line import MigrationLine, OffTheLineError, one_revision
+from brconsole.jobs.migration_line import MigrationLine, OffTheLineError
 from brconsole.operations.failure import SourceFailure
 
 DONE, FAILED, REFUSED, LOCKED = 0, 1, 3, 4
@@ -97,17 +97,18 @@ class MigrationRun:
             self._refuse("another run holds the lock of this database", LOCKED)
         try:
             head = line.head
-            applied = one_revision(database.applied())
-            pending = line.pending(applied)
+            stands_at = database.applied()
+            pending = line.pending(stands_at)
         except OffTheLineError as error:
             self._refuse(str(error))
         if head != settings.expected_head:
             self._refuse(f"the code's head is {head}, and EXPECTED_HEAD is {settings.expected_head}")
         record = database.last_record(settings.release)
-        if record is not None and record.outcome == "done" and applied == head:
+        if record is not None and record.outcome == "done" and stands_at == (head,):
             self._sentinel(record.before, head, record.plan_hash, already=True)
             return DONE
-        before = self._approved_from(database, applied)
+        before = self._approved_from(database, stands_at)
+        applied = line.standing(stands_at)
         self._wait_for_left_behind(database)
         self._log.event(
             "started",
@@ -122,26 +123,29 @@ class MigrationRun:
         self._finish(database, connect, before, head)
         return DONE
 
-    def _approved_from(self, database: MigrationDatabase, applied: str | None) -> str | None:
+    def _approved_from(self, database: MigrationDatabase, stands_at: tuple[str, ...]) -> str | None:
         """The revision from which the approved plan begins: what the database stands at, or what it stood at when an
         earlier run of the same plan began that did not come to its end.
         """
-        approved = self._settings.plan_hash
-        if self._line.hash(applied) == approved:
+        approved, now = self._settings.plan_hash, self._line.hash(stands_at)
+        applied = self._line.standing(stands_at)
+        if now == approved:
             return applied
         earlier = database.last_unfinished(approved)
-        if earlier is None or not self._goes_on(earlier, applied):
+        if earlier is None or not self._goes_on(earlier, stands_at):
             self._refuse(
-                f"the plan is {self._line.hash(applied)[:12]} now, and {approved[:12]} was approved:"
-                f" the database stands at {applied or 'nothing'}, or the migrations are not the reviewed ones"
+                f"the plan is {now[:12]} now, and {approved[:12]} was approved: the database stands at"
+                f" {applied or 'nothing'}, or the migrations are not the reviewed ones"
             )
         self._log.text(f"run {earlier.id} of this plan began at {earlier.before or 'an empty database'}; going on")
         return earlier.before
 
-    def _goes_on(self, record: RunRecord, applied: str | None) -> bool:
+    def _goes_on(self, record: RunRecord, stands_at: tuple[str, ...]) -> bool:
+        """Whether the database stands on the way of a recorded run, and the rest of the way is the approved one."""
+        began_at = () if record.before is None else (record.before,)
         with suppress(OffTheLineError):
-            reached = [report.revision for report in self._line.pending(record.before)]
-            return applied in (record.before, *reached) and self._line.hash(record.before) == record.plan_hash
+            on_the_way = self._line.done(began_at) <= self._line.done(stands_at)
+            return on_the_way and self._line.hash(began_at) == record.plan_hash
         return False
 
     def _wait_for_left_behind(self, database: MigrationDatabase) -> None:
@@ -187,7 +191,7 @@ class MigrationRun:
         except SourceFailure as failure:
             error = str(failure)
         took = round(time.monotonic() - began, 3)
-        if not error and database.applied() != (revision,):
+        if not error and revision not in database.applied():
             error = "it ran, and the database does not stand at it: env.py keeps its version elsewhere"
         if error:
             if self._stop.asked:
@@ -299,8 +303,8 @@ class MigrationRun:
     def _read_back(self, database: MigrationDatabase) -> tuple[str | None, tuple[str, ...]] | None:
         """What the database stands at and its unusable indexes, once that is recorded; None where it does not say."""
         try:
-            applied, invalid = one_revision(database.applied()), database.invalid_indexes()
-        except (SourceFailure, OffTheLineError):
+            applied, invalid = self._line.standing(database.applied()), database.invalid_indexes()
+        except SourceFailure:
             return None
         if self._record is not None:
             with suppress(SourceFailure):

@@ -140,12 +140,15 @@ class Migrations:
         seen: Seen | None = None,
         revision: str | None = None,
     ) -> Outcome:
-        """Have an execution of the job report (`status`, or `plan` with the candidate's code); waits for its word."""
+        """Have an execution of the job report (`status`, or `plan` with the candidate's code); waits for its word.
+
+        `status` is told by the code that the job has now, or by that of a `revision`.
+        """
         refused = self.jobs.refusal(WriteAction.LOOK)
         if refused is not None:
             return refused
         image: str | None = None
-        if mode == "plan":
+        if mode == "plan" or revision is not None:
             view = await self.view()
             candidate = view if isinstance(view, Outcome) else await self.candidate(view, service, revision)
             if isinstance(candidate, Outcome):
@@ -221,7 +224,7 @@ class Migrations:
         if planned is None:
             return PlanView(view, candidate, None)
         running = await self._running(view, candidate.service)
-        checked = await self._check(view, planned, oldest(running))
+        checked = await self._check(view, planned, oldest(running, self.environment.name))
         known = {name: reads for name, reads in running.items() if reads is not None}
         lost = out_of_reach(known, view.live, planned.schema.index(planned.head))
         return PlanView(view, candidate, planned, checked, lost, _plan_notes(planned, checked, lost))
@@ -229,7 +232,11 @@ class Migrations:
     async def running(self, view: MigrationView, service: str | None = None) -> RunningCode | None:
         """The oldest code beside the database; None where there is no service that the migrations come with."""
         candidate = await self.candidate(view, service)
-        return None if isinstance(candidate, Outcome) else oldest(await self._running(view, candidate.service))
+        return (
+            None
+            if isinstance(candidate, Outcome)
+            else oldest(await self._running(view, candidate.service), self.environment.name)
+        )
 
     async def _running(self, view: MigrationView, service: str) -> dict[str, tuple[int, int] | None]:
         """The schemas that the revisions with traffic or the tag `prev` can live with, None where that is not known."""
@@ -566,12 +573,14 @@ def _has_ended(said: Report) -> bool:
     return said.ended is not None if said.execution.mode == "run" else said.schema is not None
 
 
-def oldest(running: Mapping[str, tuple[int, int] | None]) -> RunningCode:
+def oldest(running: Mapping[str, tuple[int, int] | None], environment: str) -> RunningCode:
     """The oldest code of all that runs, by what it was built at; unknown where that of any is not known."""
     unknown = [name for name, reads in running.items() if reads is None]
-    if unknown or not running:
-        why = f"what {', '.join(unknown)} was built at is not known" if unknown else "what runs is not known"
-        return RunningCode(None, why)
+    if unknown:
+        how = f"brconsole migrate status {environment} --look --revision {unknown[0]} asks it"
+        return RunningCode(None, f"what {', '.join(unknown)} was built at has nobody told; {how}")
+    if not running:
+        return RunningCode(None, "what runs could not be read")
     name, reads = min(((name, reads) for name, reads in running.items() if reads is not None), key=_built_at)
     return RunningCode(reads[0], name)
 
