@@ -293,9 +293,12 @@ class Writes:
         """`migration.approve`: the plan that is in sight, and no other."""
         model = self.app.front.place()
         desk = None if model is None else self._desk(model.environment.name)
-        plan = None if desk is None or (seen := desk.migration_seen()).plan is None else seen.plan.plan
-        if plan is None:
-            self.app.say("there is no plan to approve: p has the candidate's code make one", "warning")
+        seen = None if desk is None else desk.migration_seen()
+        plan = None if seen is None or seen.plan is None else seen.plan.plan
+        if seen is None or plan is None or seen.checking:
+            checking = seen is not None and seen.checking
+            why = "the check of the plan is not done: wait for its word" if checking else "there is no plan to approve"
+            self.app.say(why, "warning")
             return
         order = orders.ApproveMigration(plan.hash)
         self._migration(order, f"Approve the plan {plan.hash[:12]}", "approve it", argument)

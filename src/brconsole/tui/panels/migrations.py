@@ -90,6 +90,15 @@ def plan_of(seen: MigrationSeen) -> PlannedRun | None:
     return seen.view.plan() if seen.view is not None and seen.checking else None
 
 
+def settled(seen: MigrationSeen) -> bool:
+    """Whether it is known that nothing is pending: by the candidate's plan, else by whatever code looked last."""
+    plan = plan_of(seen)
+    if plan is not None:
+        return not plan.revisions
+    schema = None if seen.view is None else seen.view.schema
+    return schema is not None and not schema.pending and not schema.doubt
+
+
 def verdict(seen: MigrationSeen, keys: Mapping[str, str], width: int) -> Line:
     """One sentence: what stands between here and the head, and the key that is next."""
     sign, role, text, key = _next(seen)
@@ -262,10 +271,10 @@ def pending(listed: Sequence[Row], width: int) -> list[Line]:
 
 
 def _class_of(row: Row) -> tuple[str, str]:
-    """What it is by the check, else by the plan; nothing is called UNKNOWN that nobody has tried to tell."""
-    if row.report is not None:
-        return CLASSES[row.report.migration_class]
+    """What it is by the plan, else by the check; nothing is called UNKNOWN that nobody has tried to tell."""
     found = row.planned.migration_class
+    if found is MigrationClass.UNKNOWN and row.report is not None:
+        return CLASSES[row.report.migration_class]
     return (formats.UNKNOWN, "dim") if found is MigrationClass.UNKNOWN and not row.planned.sql else CLASSES[found]
 
 
@@ -284,7 +293,7 @@ def _worst(locks: Sequence[TableLock]) -> TableLock | None:
 def facts(row: Row | None, width: int) -> list[Line]:
     """What the check says of the chosen revision: findings with their cure, then the locks with sizes."""
     if row is None:
-        return [(("Nothing is pending.", "dim"),)]
+        return []
     lines: list[Line] = []
     for finding in row.findings:
         sign, role = (glyphs.BAD, "bad") if finding.refuses else (glyphs.WARN, "warn")

@@ -156,7 +156,7 @@ class MigrationsScreen(BoardScreen):
         if seen.view is None:
             return Panel(box, title, badge, skeleton(box.inner_width, min(3, box.inner_height)))
         if not listed:
-            text = "Nothing is pending." if parts.plan_of(seen) is not None else "No plan has told what is pending."
+            text = "Nothing is pending." if parts.settled(seen) else "No plan has told what is pending."
             return Panel(box, title, badge, [((text, "dim"),)])
         room = box.inner_height
         self._rooms["pending"] = room
