@@ -404,7 +404,9 @@ def explain(error: BaseException, file: str | None, folder: Path) -> dict[str, A
     else:
         place = f"{last.filename}:{last.lineno}" if last is not None else ""
     original = getattr(error, "orig", None)  # what the database said, without SQLAlchemy's links
-    words = str(original if original is not None else error).strip()
+    told = original.args[0] if original is not None and original.args else None
+    fields = told if isinstance(told, dict) else {}  # pg8000 hands out the fields of the protocol
+    words = str(fields.get("M") or (original if original is not None else error)).strip()
     if isinstance(error, SystemExit):
         words = f"it ended the program with status {error.code}"
     return {
@@ -413,7 +415,9 @@ def explain(error: BaseException, file: str | None, folder: Path) -> dict[str, A
         "line": line,
         "place": place,
         "refused": isinstance(error, Refused),
-        "sqlstate": str(getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or ""),
+        "sqlstate": str(
+            getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or fields.get("C") or ""
+        ),
     }
 
 
