@@ -97,7 +97,9 @@ def judge(candidate: Candidate, around: Surroundings) -> Judgement:
     migration_class = _class_of(candidate, reader)
     findings = [*reader.findings, *_edited(candidate, around), *_downgrade(candidate, around, reader.before)]
     if candidate.up.failure is not None:
-        findings.append(_failed_to_render(candidate.up, "upgrade"))
+        failed = _failed_to_render(candidate.up, "upgrade")
+        if failed.rule not in {finding.rule for finding in reader.findings}:  # the query itself tells more
+            findings.append(failed)
     if candidate.file.mode_line is not None:
         findings.append(
             Finding(
