@@ -92,10 +92,8 @@ def render_plan(environment: Environment, found: PlanView, terminal: Terminal, *
         report = reports.get(planned.revision)
         for finding in () if report is None else report.findings:
             place = "" if report is None else f"{report.source.file}" + (f":{finding.line}" if finding.line else "")
-            word = "refused" if finding.refuses else "note"
-            lines.append(
-                f"{word}: {clean(place, 200)}: {finding.rule}: {clean(f'{finding.message}; {finding.cure}', 400)}"
-            )
+            word, said = "refused" if finding.refuses else "note", f"{finding.message} {finding.cure}".strip()
+            lines.append(f"{word}: {clean(place, 200)}: {finding.rule}: {clean(said, 400)}")
         if with_sql:
             lines.append(f"-- {planned.revision} {clean(planned.title, 200)}")
             lines += [clean(part) for statement in planned.sql for part in statement.splitlines()]
@@ -120,7 +118,8 @@ def proposal_lines(made: JobProposal) -> Iterator[str]:
             yield f"  {planned.revision}  {planned.migration_class.value:<8}  {clean(planned.title, 100)}"
     for key, after in asked.after.items():
         before = asked.before.get(key)
-        yield f"  {key}: {clean(str(after), 200)}" + (f" (is {clean(str(before), 200)})" if before is not None else "")
+        if after != before:
+            yield f"  {key}: " + (f"{clean(str(before), 200)} → " if before else "") + clean(str(after), 200)
     for note in made.notes:
         yield f"  {clean(note, 400)}"
 

@@ -146,6 +146,8 @@ class StepResult:
     """The line that called `op.get_bind()`."""
     asked_mode: int | None = None
     """The line that asked whether it runs offline."""
+    passed_values: int | None = None
+    """The line that passed values beside a statement, which an offline rendering leaves out."""
     failure: StepFailure | None = None
 
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass, replace
 from brconsole.domain.annotation import Unreadable
 from brconsole.domain.environment import Environment
 from brconsole.domain.intent import PREV_TAG, Rollout, intent_of
-from brconsole.domain.job import Execution, ExecutionState, repository_of
+from brconsole.domain.job import Execution, ExecutionState, JobLine, repository_of
 from brconsole.domain.job_plan import JobPlan
 from brconsole.domain.migration import RevisionReport, RunningCode, plan_hash
-from brconsole.domain.migration_log import PlannedRun, Report, RunEnd
+from brconsole.domain.migration_log import KEY, PlannedRun, Report, RunEnd
 from brconsole.domain.migration_proof import out_of_reach, reads_of, recorded_reads
 from brconsole.domain.migration_run import (
     LEAST_PREFIX,
@@ -510,7 +510,8 @@ class Migrations:
             said, lines = self.reader.report(execution), self.reader.lines(execution)
             if tell is not None:
                 for line in lines[told:]:
-                    tell(clean(line.text, 300))
+                    if _worth_telling(execution, line):
+                        tell(clean(line.text, 300))
                 if problem:
                     tell(problem)
             told = len(lines)
@@ -567,6 +568,11 @@ def run_outcome(said: Report, job: str) -> Outcome:
     why = f" ({clean(execution.message, 300)})" if execution.message else ""
     kind = OutcomeKind.UNKNOWN if execution.succeeded else OutcomeKind.FAILED
     return Outcome(kind, f"{name} {word}{why}{stands}", job, page=True)
+
+
+def _worth_telling(execution: Execution, line: JobLine) -> bool:
+    """A run's own events and whatever is not well; what a look found is shown whole, and what Alembic chats is not."""
+    return execution.mode == "run" and (KEY in line.fields or line.severity != "INFO")
 
 
 def _has_ended(said: Report) -> bool:
