@@ -455,6 +455,8 @@ class Session:
     log: CloudLog | None = None
     reader: Any = None
     """Evidence by other means than the ports."""
+    migration_reader: Any = None
+    """The migration job, where there is one."""
 
     def __post_init__(self) -> None:
         time = self.run.time
@@ -467,6 +469,8 @@ class Session:
             writer=self.writer,
             audit_writer=self.log,
             beacon=self.signals,
+            migrations=self.migration_reader,
+            migration_proofs=self.migration_reader,
         )
         self.modes = Modes(self.environment, self.read_only, timing=time)
         self.trail = Trail(self.environment, self.journal, self.who, self.log, timing=time, blocking=inline)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from brconsole.cli.rollout_document import rollout as document
 from brconsole.domain import gates, orders, records
+from brconsole.domain.annotation import Unreadable
 from brconsole.domain.decision import (
     Actor,
     Ask,
@@ -38,7 +39,6 @@ from brconsole.domain.intent import (
     FailedCandidate,
     Phase,
     Rollout,
-    Unreadable,
     dump,
     intent_of,
     parse,

@@ -86,7 +86,7 @@ async def acting(
 
 async def tell_unfinished(cases: UseCases) -> None:
     """Find out and tell what became of writes that a crash interrupted."""
-    for found in await settle_unfinished(cases.gateway):
+    for found in await settle_unfinished(cases.gateway, cases.migrations):
         ways = f" ({', '.join(found.ways)})" if found.ways else ""
         output.tell(f"{found.sentence}{ways}")
 

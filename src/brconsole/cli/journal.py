@@ -119,7 +119,8 @@ def _row(entry: Entry) -> tuple[Text, ...]:
 
 def _what(entry: Entry) -> Text:
     if entry.kind == INTENT:
-        moves = _moves(entry.split_before, entry.split_after)
+        of_service = entry.split_before is not None or entry.split_after is not None
+        moves = _moves(entry.split_before, entry.split_after) if of_service else entry.text("moves") or "?"
         why = entry.text("why")
         said = f"{entry.text('action')}: {moves}" + (f" ({why})" if why else "")
         return Text(f"{glyphs.CURSOR} {clean(said, 400)}")

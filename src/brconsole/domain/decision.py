@@ -12,6 +12,7 @@ from brconsole.domain import traffic
 from brconsole.domain.findings import WayOut, carries_latest
 from brconsole.domain.gates import Gate
 from brconsole.domain.intent import ANNOTATION, Phase, Rollout, intent_of
+from brconsole.domain.migration_proof import ReleaseSchema
 from brconsole.domain.service import Revision, Service
 from brconsole.domain.traffic import TrafficTarget
 
@@ -48,6 +49,8 @@ class Evidence:
     heartbeat: Heartbeat | None = None
     """The one that counts for this rollout (`needs.sign_of_life`)."""
     on_deadline: Literal["stable", "hold"] = "stable"
+    schema: ReleaseSchema | None = None
+    """What the arms of the release can read of the database; None where it was not asked or has no migrations."""
 
 
 class Transition(StrEnum):

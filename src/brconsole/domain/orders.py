@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from brconsole.domain import gates as gate
+from brconsole.domain.annotation import Unreadable
 from brconsole.domain.decision import Actor, Answer, Evidence, Nothing, Refused, Transition
 from brconsole.domain.environment import RolloutPlan
 from brconsole.domain.findings import findings, told
@@ -23,7 +24,6 @@ from brconsole.domain.intent import (
     Intent,
     Phase,
     Rollout,
-    Unreadable,
     dump,
     known_digest,
     known_revision,
@@ -34,6 +34,7 @@ from brconsole.domain.intent import (
     traffic_list,
 )
 from brconsole.domain.judge import Verdict
+from brconsole.domain.migration_proof import ReleaseSchema
 from brconsole.domain.needs import drifted, driving, dwell_gate, needed_gates
 from brconsole.domain.records import (
     advanced,
@@ -67,6 +68,7 @@ def start(
     candidate: str | None = None,
     retry: bool = False,
     manual: bool = False,
+    schema: ReleaseSchema | None = None,
 ) -> Answer:
     """Prepare a rollout: the candidate gets its tag and 0 %, what serves is pinned by its name and tagged `prev`.
 
@@ -111,6 +113,9 @@ def start(
         deadline=to_second(now + timedelta(seconds=plan.deadline_s)),
         digest=known_digest(known[name].digest),
         manual=manual,
+        sentinel=None if schema is None else schema.sentinel,
+        schema=None if schema is None else schema.candidate,
+        stable_schema=None if schema is None else schema.stable,
         latest=known_revision(service.latest_created),
         step_gen=service.generation,
         driver=driver_of(actor, now),
@@ -163,7 +168,7 @@ def promote(
     if state.standing is Phase.SOAKING:
         intent = moved(state, service, now, actor, told_so, phase=Phase.IDLE, held=None)
         return written(Transition.FINISH, state, service, intent)
-    return advanced(state, service, now, actor, told_so)
+    return advanced(state, service, now, actor, told_so, evidence.schema)
 
 
 def hold(state: Intent, service: Service, now: datetime, actor: Actor, reason: str) -> Answer:
@@ -252,6 +257,9 @@ def adopt(
         deadline=record.deadline if record is not None else moment + timedelta(seconds=deadline_s),
         held=standing,
         digest=record.digest if record is not None else None,
+        sentinel=record.sentinel if record is not None else None,
+        schema=record.schema if record is not None else None,
+        stable_schema=record.stable_schema if record is not None else None,
         manual=True,
         latest=known_revision(service.latest_created),
         step_gen=service.generation,

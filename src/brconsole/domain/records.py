@@ -32,6 +32,7 @@ from brconsole.domain.intent import (
     to_second,
     traffic_list,
 )
+from brconsole.domain.migration_proof import ReleaseSchema
 from brconsole.domain.service import Revision, Service
 from brconsole.domain.text import clean
 from brconsole.domain.undo import RollbackTarget, in_force, serves
@@ -92,15 +93,23 @@ def roll_back(
         step_gen=service.generation,
         driver=driver_of(actor, now),
         sentinel=record.sentinel if record is not None and same else None,
-        schema=record.schema if record is not None and same else None,
+        schema=record.schema if record is not None and same and record.canary == undone else None,
+        stable_schema=record.stable_schema
+        if record is not None and same and record.stable == target.revision
+        else None,
         reason=reason_of(reason),
         failed=known,
     )
     return written(Transition.ROLL_BACK, state, service, intent)
 
 
-def advanced(state: Rollout, service: Service, now: datetime, actor: Actor, reason: str) -> Write:
-    """The write to the next step: the first share, a larger one, or everything."""
+def advanced(
+    state: Rollout, service: Service, now: datetime, actor: Actor, reason: str, schema: ReleaseSchema | None = None
+) -> Write:
+    """The write to the next step: the first share, a larger one, or everything. What was learned of the schemas since
+    the start is written down with it.
+    """
+    known = schema or ReleaseSchema()
     step = 0 if state.standing in BEFORE_TRAFFIC else state.step + 1
     last = state.steps[step].percent == 100
     intent = moved(
@@ -114,6 +123,9 @@ def advanced(state: Rollout, service: Service, now: datetime, actor: Actor, reas
         step=step,
         holds=0,
         step_started=to_second(now),
+        schema=state.schema or known.candidate,
+        stable_schema=state.stable_schema or known.stable,
+        sentinel=known.sentinel or state.sentinel,
     )
     return written(Transition.OBSERVE if step == 0 and not last else Transition.PROMOTE, state, service, intent)
 

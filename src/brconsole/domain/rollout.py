@@ -169,7 +169,7 @@ def _go_on(state: Rollout, service: Service, evidence: Evidence, now: datetime, 
             f"the gates pass: promote {state.canary} to {next_percent(state)} %?", (WayOut.PROMOTE, WayOut.ABORT)
         )
     reason = f"gates pass, k={state.holds}" if state.phase is Phase.OBSERVING else "gates pass before the first step"
-    return advanced(state, service, now, actor, reason)
+    return advanced(state, service, now, actor, reason, evidence.schema)
 
 
 def _extended(state: Rollout, service: Service, lack: str, now: datetime, actor: Actor) -> Write:

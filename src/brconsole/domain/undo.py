@@ -144,6 +144,31 @@ def progress(service: Service, target: str, others_requests: int | None) -> Roll
     return RollbackProgress(DrainState.DRAINED, f"rolled back: {target} serves 100 %, the others are drained")
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaFit:
+    """Whether a revision can live with the database as it is; `fits` is None where that is not known."""
+
+    fits: bool | None
+    text: str
+
+
+def schema_fit(live: int | None, reads: tuple[int, int] | None) -> SchemaFit:
+    """Whether code that can read these schemas can read the live one. A rollback goes on all the same: what it cannot
+    read must be said, not what must be done.
+    """
+    if reads is None:
+        known = "" if live is None else f" (live is {live})"
+        return SchemaFit(None, f"not known which schemas it reads{known}")
+    able = f"{reads[0]} to {reads[1]}" if reads[0] != reads[1] else f"only {reads[0]}"
+    if live is None:
+        return SchemaFit(None, f"schema: the live one is not known, it reads {able}")
+    if live > reads[1]:
+        return SchemaFit(False, f"schema: live {live} is newer than it can read ({able})")
+    if live < reads[0]:
+        return SchemaFit(False, f"schema: live {live} is older than it can read ({able})")
+    return SchemaFit(True, f"schema: live {live}, it reads {able}")
+
+
 def next_deploy(target: str) -> str:
     """What must be said after every rollback."""
     return f"traffic is pinned to {target}: the next deploy gets 0 % until a rollout of it is started"

@@ -83,6 +83,16 @@ class WriteAction(StrEnum):
     ROLLBACK = "release.rollback"
     PROBE = "doctor.probe"
     """A write that changes nothing, to find out which write path is safe."""
+    MIGRATE = "migration.run"
+    APPROVE = "migration.approve"
+    CANCEL = "migration.cancel"
+    LOOK = "migration.look"
+    """An execution of the migration job that only reports: it changes nothing in the database."""
+
+    @property
+    def of_job(self) -> bool:
+        """Whether it writes to the migration job (`gateway_jobs`), not to a service."""
+        return self in (WriteAction.MIGRATE, WriteAction.APPROVE, WriteAction.CANCEL, WriteAction.LOOK)
 
     @property
     def emergency(self) -> bool:

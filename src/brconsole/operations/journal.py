@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from brconsole.domain.intent import moment
+from brconsole.domain.annotation import moment
 from brconsole.domain.text import clean
 
 SCHEMA = "brconsole.journal/1"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from brconsole.domain.slo import Objective
     from brconsole.domain.spend import DailyCost
     from brconsole.domain.traffic import TrafficTarget
+    from brconsole.operations.migration_ports import Jobs, JobWriter, MigrationProject
+    from brconsole.operations.migration_reader import MigrationReader
 
 
 class Clock(Protocol):
@@ -186,7 +188,7 @@ class LiveService:
 
 
 class MigrationProofs(Protocol):
-    """What proves that the migration of a release ran (filled by the migrations work)."""
+    """What proves that the migration of a release ran."""
 
     async def sentinel(self, service: Service, candidate: Revision) -> Sentinel | None:
         """The proof for a candidate, None where its release has no migration."""
@@ -286,3 +288,8 @@ class Cloud:
     beacon: Beacon | None = None
     migration_proofs: MigrationProofs | None = None
     attestations: Attestations | None = None
+    jobs: Jobs | None = None
+    job_writer: JobWriter | None = None
+    migrations: MigrationReader | None = None
+    """The migration job as configured, None where no migrations are."""
+    migration_project: MigrationProject | None = None

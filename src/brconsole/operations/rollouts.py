@@ -309,7 +309,12 @@ class Releases:
         read: Reading[tuple[Revision, ...]] = await self._evidence.revisions(
             live.service.name, live.server_time, self._fleet()
         )
-        return Evidence(revisions=read.value if read.error is None else None)
+        revisions = read.value if read.error is None else None
+        schema = None
+        if isinstance(order, Start):
+            candidate = order.revision or live.service.latest_ready
+            schema = await self._evidence.release_schema(live.service, candidate, None, revisions, live.server_time)
+        return Evidence(revisions=revisions, schema=schema)
 
     def _decide(self, order: Order, reason: str, state: Intent, live: LiveService, evidence: Evidence) -> Answer:
         service, now, actor = live.service, live.server_time, self.actor
@@ -360,6 +365,7 @@ class Releases:
             order.revision,
             order.retry,
             order.manual,
+            evidence.schema,
         )
 
     def _proposal(

@@ -92,7 +92,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         self._overlays: list[BoardScreen] = []
         self._quits_until = float("-inf")
         self._writes: Writes | None = None
-        self._watched: tuple[str, Watching | None] | None = None
+        self._watched: tuple[str, Watching | None, bool] | None = None
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -243,9 +243,11 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         desk = None if environment is None else self.settings.desks.get(environment)
         target = self._base.target()
         watching = None if target is None else Watching(target[1], rollout=self._current[0] == "release")
-        if desk is not None and environment is not None and (environment, watching) != self._watched:
-            self._watched = (environment, watching)
+        migrations = self._current[0] == "migrations"
+        if desk is not None and environment is not None and (environment, watching, migrations) != self._watched:
+            self._watched = (environment, watching, migrations)
             desk.watch(watching)
+            desk.watch_migrations(migrations)
 
     def _host(self) -> Host:
         return cast("Host", self.screen_stack[0])
@@ -305,6 +307,10 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             from brconsole.tui.screens.release import ReleaseScreen
 
             return ReleaseScreen(self, self.models[environment], service)
+        if kind == "migrations" and environment is not None:
+            from brconsole.tui.screens.migrations import MigrationsScreen
+
+            return MigrationsScreen(self, self.models[environment])
         if kind == "service" and environment is not None and service is not None:
             from brconsole.tui.screens.service import ServiceScreen
 
@@ -383,7 +389,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         kind, environment, service = self._current
         if kind == "release":
             self.go("service", environment, service)
-        elif kind == "service":
+        elif kind in ("service", "migrations"):
             self.go("fleet", environment)
         elif kind == "fleet" and len(self.models) > 1:
             self.go("wall")
@@ -461,6 +467,14 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             self.go("release", target[0].environment.name, target[1])
         else:
             self.say("choose a service of an environment first", "warning")
+
+    def do_migration_open(self, _key: str, _argument: str) -> None:
+        """`migration.open`"""
+        environment = self._current[1]
+        if environment is None or environment not in self.settings.desks:
+            self.say("open an environment first: migrations are shown by environment", "warning")
+        else:
+            self.go("migrations", environment)
 
     def do_journal_show(self, _key: str, _argument: str) -> None:
         """`journal.show`"""
