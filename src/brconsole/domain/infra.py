@@ -1,9 +1,9 @@
 """Drift of an environment's infrastructure: what differs, who writes that field, and who would win.
 
-One writer a field (reference: infra and pipelines §4.3). Terraform owns the shape, environment, service account, scaling,
-ingress and IAM of a service; the pipeline its image; the release engine its traffic, tags and `brconsole.dev/*`
-annotations; gcloud leaves its client labels. Drift in a field that Terraform leaves to another is expected and nobody
-fights over it. Everything else is not, and says what to do.
+One writer a field (reference: infra and pipelines §4.3). Terraform owns the shape, environment, service account,
+scaling, ingress and IAM of a service; the pipeline its image; the release engine its traffic, tags and
+`brconsole.dev/*` annotations; gcloud leaves its client labels. Drift in a field that Terraform leaves to another is
+expected and nobody fights over it. Everything else is not, and says what to do.
 """
 
 from __future__ import annotations
@@ -391,7 +391,8 @@ def _echoes(path: Path, sides: Mapping[Path, _Sides]) -> bool:
 def _left_alone(resource: ResourceChange) -> Iterator[tuple[Path, Value, Value | None]]:
     """What stands there by another writer and Terraform ignores, although nothing changed since the last look.
 
-    An image counts where the configuration names pinned ones and this is none of them, a split where it names revisions.
+    An image counts where the configuration names pinned ones and this is none of them, a split where it names
+    revisions.
     """
     for path, value in resource.standing:
         if value.state is not ValueState.KNOWN:
@@ -402,10 +403,7 @@ def _left_alone(resource: ResourceChange) -> Iterator[tuple[Path, Value, Value |
         elif path[0] in ("traffic", "instance_splits") and _names_revisions(value.data):
             yield path, value, ABSENT
         elif path[0] in ("annotations", "effective_annotations") and path[-1].startswith(OUR_ANNOTATIONS):
-            if path[0] != "effective_annotations" or not any(
-                other == ("annotations", path[-1]) for other, _ in resource.standing
-            ):
-                yield path, value, ABSENT
+            yield path, value, ABSENT
 
 
 def _names_revisions(targets: object) -> bool:
@@ -478,8 +476,8 @@ def _rule(path: Path, sides: _Sides, writer: Writer) -> tuple[Winner, str, str]:
         if not sides.applied:
             return (
                 Winner.OUTSIDE,
-                "somebody deployed with a tag or a revision suffix; Terraform leaves the name, so its next change of the "
-                "template is refused (409: a revision of that name exists)",
+                "somebody deployed with a tag or a revision suffix; Terraform leaves the name, so its next change of "
+                "the template is refused (409: a revision of that name exists)",
                 "take template[0].revision out of ignore_changes, and deploy without --tag and --revision-suffix",
             )
         return (
@@ -552,8 +550,8 @@ def _rollouts(plan: TerraformPlan, read: Iterable[ActiveRollout] | None) -> tupl
 def _notes(plan: TerraformPlan) -> Iterator[str]:
     if plan.state_is_empty:
         yield (
-            f"the state holds none of the {len(plan.changes)} resources: it was never applied, or this is not the state "
-            "that was meant"
+            f"the state holds none of the {len(plan.changes)} resources: it was never applied, or this is not the "
+            "state that was meant"
         )
     if not plan.complete:
         yield "Terraform could not plan everything in one go, so there may be more"

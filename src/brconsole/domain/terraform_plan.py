@@ -33,7 +33,7 @@ _WHOLE = frozenset({"traffic", "instance_splits"})
 _ANNOTATIONS = ("annotations", "effective_annotations")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _SECRET_NAME = re.compile(
-    r"secret|token|passw|credential|private|api_?key|(?:^|_)key$|dsn$|database_url", re.IGNORECASE
+    r"secret|token|passw|credential|private|api_?key|(?:^|_)key\]?$|dsn\]?$|database_url", re.IGNORECASE
 )
 """Environment variables that should have been a reference to Secret Manager, and now stand in a plan in clear."""
 _SECRET_ATTRIBUTES = frozenset(

@@ -425,7 +425,8 @@ _FAILURES: tuple[tuple[re.Pattern[str], FailureKind, str, str], ...] = tuple(
             "wait for their apply; a lock that a dead process left is given back with “terraform force-unlock”",
         ),
         (
-            r"could not find default credentials|application default credentials|invalid_grant|reauth|token (?:has )?expired|oauth2: ",
+            r"could not find default credentials|application default credentials|invalid_grant|reauth"
+            r"|token (?:has )?expired|oauth2: ",
             FailureKind.UNAUTHENTICATED,
             "there are no Google credentials that it could use",
             "run “gcloud auth application-default login”",
