@@ -8,6 +8,7 @@ expected and nobody fights over it. Everything else is not, and says what to do.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,9 @@ from brconsole.domain.terraform_plan import (
 from brconsole.domain.text import clean
 
 OUR_ANNOTATIONS = "brconsole.dev/"
+_SPLITS = ("traffic", "instance_splits")
+_DIGEST_DIGITS = 12
+_IMAGE = re.compile(r"(?:[^@\s]*/)?(?P<name>[^@/\s]+)@sha256:(?P<digest>[0-9a-f]{64})")
 _ECHOES = frozenset(
     {
         "build_info", "conditions", "create_time", "creationTimestamp", "creation_timestamp", "creator", "delete_time",
@@ -115,11 +119,31 @@ class Change:
     expected: bool
     why: str
     cure: str = ""
+    applied: bool = True
+    """Whether an apply writes it."""
 
     @property
     def subject(self) -> str:
         """The resource in a person's words."""
         return f"{self.name} ({kind_text(self.kind)})"
+
+    @property
+    def moves(self) -> str:
+        """From what to what, in one line; long values are shortened."""
+        live, planned = (short_text(value, self.path) for value in (self.live, self.planned))
+        if not self.path:
+            return f"{live}; after an apply {planned}" if live != planned else live
+        if self.live.state is ValueState.SENSITIVE:
+            return "a sensitive value changes at the next apply" if self.applied else "a sensitive value was changed"
+        if self.live != self.planned:
+            if self.recorded != self.live:
+                return f"{short_text(self.recorded, self.path)} → {live}; an apply makes it {planned}"
+            return f"{live} → {planned} at the next apply"
+        if self.recorded != self.live:
+            return f"{short_text(self.recorded, self.path)} → {live}; an apply leaves it"
+        if self.configured is not None and self.configured.state is ValueState.KNOWN:
+            return f"configured {short_text(self.configured, self.path)}, is {live}"
+        return f"is {live}"
 
     @property
     def wins(self) -> str:
@@ -260,12 +284,19 @@ def traffic_text(value: object) -> str:
 
 def value_text(value: Value, path: str) -> str:
     """A value as it is shown: traffic as a split, a rollout's record in its own words, an image by its digest."""
-    if value.state is ValueState.KNOWN and path in ("traffic", "instance_splits"):
+    if value.state is ValueState.KNOWN and path in _SPLITS:
         return traffic_text(value.data)
     if value.state is ValueState.KNOWN and isinstance(value.data, str) and ANNOTATION in path:
         state = parse(value.data)
         return _rollout_words(state) if isinstance(state, Rollout) else "a record that cannot be read"
     return value.text
+
+
+def short_text(value: Value, path: str) -> str:
+    """The same where there is little room: an image by the end of its name and of its digest the beginning."""
+    text = value_text(value, path)
+    image = _IMAGE.fullmatch(text)
+    return f"{image['name']}@{image['digest'][:_DIGEST_DIGITS]}" if image else text
 
 
 def _rollout_words(state: Rollout) -> str:
@@ -400,10 +431,14 @@ def _left_alone(resource: ResourceChange) -> Iterator[tuple[Path, Value, Value |
         if path[-1] == "image" and resource.named_images is not None and value.data not in resource.named_images:
             only = next(iter(resource.named_images)) if len(resource.named_images) == 1 else None
             yield path, value, None if only is None else Value(ValueState.KNOWN, only)
-        elif path[0] in ("traffic", "instance_splits") and _names_revisions(value.data):
+        elif _of_the_engine(path, value.data):
             yield path, value, ABSENT
-        elif path[0] in ("annotations", "effective_annotations") and path[-1].startswith(OUR_ANNOTATIONS):
-            yield path, value, ABSENT
+
+
+def _of_the_engine(path: Path, value: object) -> bool:
+    if path[0] in _SPLITS:
+        return _names_revisions(value)
+    return "annotations" in path[0] and path[-1].startswith(OUR_ANNOTATIONS)
 
 
 def _names_revisions(targets: object) -> bool:
@@ -416,7 +451,7 @@ def _writer(kind: str, path: Path, schedule: bool) -> Writer | None:
         return Writer.NIGHT_SCHEDULE
     if kind not in CLOUD_RUN:
         return Writer.TERRAFORM
-    if path[0] in ("traffic", "instance_splits"):
+    if path[0] in _SPLITS:
         return Writer.RELEASE_ENGINE
     if path[-1] == "image" and "containers" in path:
         return Writer.PIPELINE
@@ -454,6 +489,7 @@ def _judged(resource: ResourceChange, action: Action, path: Path, sides: _Sides,
         winner is Winner.WRITER,
         why,
         cure,
+        sides.applied,
     )
 
 
