@@ -1,4 +1,4 @@
-"""The infrastructure: every environment's Terraform side by side, and what differs in the chosen one. Only to look at."""
+"""The infrastructure: every environment's Terraform side by side, and what differs in the chosen one."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class InfraScreen(BoardScreen):
 
     def _chosen_index(self, room: int) -> int:
         self._room = room
-        return self.cursor.settle([_key(change) for change in self._changes], room)
+        return self.cursor.settle([_row_key(change) for change in self._changes], room)
 
     def _list(self, seen: InfraSeen, box: Box, now: float, above: int) -> Panel:
         self._box = Box(box.x, box.y + above, box.width, box.height)
@@ -163,7 +163,7 @@ class InfraScreen(BoardScreen):
 
     def move(self, steps: int) -> None:
         """Through the changes."""
-        self.cursor.move([_key(change) for change in self._changes], steps)
+        self.cursor.move([_row_key(change) for change in self._changes], steps)
         self.repaint()
 
     def page_step(self) -> int:
@@ -174,7 +174,7 @@ class InfraScreen(BoardScreen):
         """A click chooses a change."""
         index = self.cursor.offset + y - self._box.y - 2
         if self._box.x <= x < self._box.x + self._box.width and self.cursor.offset <= index < len(self._changes):
-            self.cursor.choose(_key(self._changes[index]))
+            self.cursor.choose(_row_key(self._changes[index]))
             self.repaint()
 
     def back(self) -> bool:
@@ -205,9 +205,9 @@ class InfraScreen(BoardScreen):
 
     def do_copy_name(self, _key: str) -> None:
         """`copy.name`: the address of the chosen resource."""
-        chosen = next((change for change in self._changes if _key(change) == self.cursor.key), None)
+        chosen = next((change for change in self._changes if _row_key(change) == self.cursor.key), None)
         self.app.copy_text(self.model.environment.name if chosen is None else chosen.address)
 
 
-def _key(change: Change) -> str:
+def _row_key(change: Change) -> str:
     return f"{change.address} {change.path}"
