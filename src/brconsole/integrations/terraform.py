@@ -414,7 +414,7 @@ class FolderOnDisk:
 
 
 _AGE_REMEDY = "brconsole reads what Terraform 1.8 and later print"
-_INIT = "run “terraform -chdir={folder} init”, or add --init"
+_INIT = "run “terraform -chdir={folder} init”, or “brconsole infra drift” with --init"
 _FAILURES: tuple[tuple[re.Pattern[str], FailureKind, str, str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), kind, reason, remedy)
     for pattern, kind, reason, remedy in (

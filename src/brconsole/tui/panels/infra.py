@@ -58,7 +58,7 @@ def cell(name: str, colour: str, seen: InfraSeen, now: float, width: int, *, cho
     glyph, word, role = sign(seen)
     head = Pen().put(f"{glyphs.CURSOR} " if chosen else "  ", "accent")
     head.put(f" {shown(name, 40)} ", f"badge:{colour}").put("  ").put(f"{glyph} {word}", f"{role} bold")
-    counts: Line = (("  press r while it is chosen", "dim"),)
+    counts: Line = (("  Terraform was not asked yet", "dim"),)
     if seen.view is not None:
         report = seen.view.report
         wrong, total = len(report.unexpected), len(report.changes)
@@ -67,7 +67,7 @@ def cell(name: str, colour: str, seen: InfraSeen, now: float, width: int, *, cho
             (f" · {total - wrong} expected · {report.resources} resources", "dim"),
         )
     elif seen.problem is not None:
-        counts = ((f"  {shown(seen.problem, 200)}", "dim"),)
+        counts = (("  r asks again", "dim"),)
     elif seen.running:
         counts = (("  terraform plan", "dim"),)
     below = (("  ", ""), *age(seen, now))
@@ -107,29 +107,37 @@ def verdict(report: DriftReport | None, seen: InfraSeen, width: int) -> Line:
     return fit(pen.line(), width)
 
 
-def row(change: Change, width: int, *, chosen: bool) -> Line:
-    """Verdict, resource, field, from what to what."""
+def rows(change: Change, width: int, *, chosen: bool, tall: bool) -> list[Line]:
+    """Verdict, resource, field, from what to what; `tall` gives a second line to the last of them."""
     pen = Pen()
     if change.expected:
         pen.cell(f"{glyphs.GOOD} expected", _SIGN_WIDTH, "good")
     else:
         pen.cell(f"{glyphs.BAD} unexpected", _SIGN_WIDTH, "bad")
-    name = min(22, max(9, width // 6))
+    name, field = _columns(width, tall=tall)
     pen.put(" ").cell(fit_middle(shown(change.name, 120), name), name, "strong")
-    field = min(34, max(14, width // 3))
     text = shown(change.path, 200).removeprefix("template.") or "the whole resource"
     pen.put(" ").cell(fit_middle(text, field), field, "text" if change.path else "dim")
-    room = width - pen.width - 1
-    pen.put(" ").cell(fit_text(shown(change.moves, 300), max(0, room)).rstrip(), max(0, room), "text")
-    line = fit(pen.line(), width)
-    return highlight(line, width) if chosen else line
+    last = shown(change.wins if tall else change.moves, 300)
+    room = max(0, width - pen.width - 1)
+    pen.put(" ").cell(fit_text(last, room).rstrip(), room, "dim" if tall else "text")
+    lines = [fit(pen.line(), width)]
+    if tall:
+        moves = fit_text(shown(change.moves, 400), width - _SIGN_WIDTH - 1).rstrip()
+        lines.append(fit(((" " * (_SIGN_WIDTH + 1), ""), (moves, "text")), width))
+    return [highlight(line, width) for line in lines] if chosen else lines
 
 
-def heading(width: int) -> Line:
+def heading(width: int, *, tall: bool) -> Line:
     """The columns' names."""
-    name, field = min(22, max(9, width // 6)), min(34, max(14, width // 3))
+    name, field = _columns(width, tall=tall)
     pen = Pen().cell("", _SIGN_WIDTH).put(" ").cell("RESOURCE", name, "dim").put(" ").cell("FIELD", field, "dim")
-    return fit(pen.put(" ").put("CHANGE", "dim").line(), width)
+    return fit(pen.put(" ").put("WHO WINS" if tall else "CHANGE", "dim").line(), width)
+
+
+def _columns(width: int, *, tall: bool) -> tuple[int, int]:
+    """The widths of the resource's and of the field's column."""
+    return min(22, max(9, width // 7)), min(40, width // 3) if tall else min(34, max(14, width * 3 // 10))
 
 
 def nothing(seen: InfraSeen, width: int, height: int) -> list[Line]:
@@ -190,8 +198,8 @@ def _sides(change: Change, width: int, *, tall: bool) -> list[Line]:
         text = short_text(value, change.path)
         role = "text" if value.state is ValueState.KNOWN else "dim"
         if label == "after an apply":
-            role = "strong" if change.live != change.planned else "dim"
-            text = text if change.live != change.planned else "stays"
+            role = "strong" if change.applied else "dim"
+            text = (text if value != change.live else "another value") if change.applied else "stays"
         body = wrap(shown(text, 400), width - _LABEL_WIDTH, role, 2)
         lines.append((*Pen().cell(label, _LABEL_WIDTH, "dim").line(), *body[0]))
         lines += [(((" " * _LABEL_WIDTH), ""), *line) for line in body[1:]]
@@ -228,26 +236,20 @@ def outputs(seen: InfraSeen, width: int, height: int) -> list[Line]:
 def footing(
     environment: str, seen: InfraSeen, report: DriftReport | None, width: int, *, simulated: bool
 ) -> list[Line]:
-    """How it was read, and what this screen never does; the warnings about an apply first."""
-    lines: list[Line] = []
+    """What this screen never does and how it was read; then what speaks against an apply now."""
+    where = shown(seen.folder, 200) or "the environment's folder"
+    pen = Pen().put(f"{glyphs.READ_ONLY} {NEVER_AN_APPLY}", "strong")
+    if simulated:
+        pen.put(" · ", "dim").put(f"{glyphs.WARN} Terraform is not simulated", "warn")
+    pen.put(" · ", "dim").put(fit_middle(where, max(12, width - pen.width - 3)), "text")
+    if report is not None:
+        pen.put(f" · Terraform {shown(report.terraform_version, 20)}", "dim")
+    pen.put(f" · brconsole infra drift {shown(environment, 40)}", "dim")
+    lines = [fit(pen.line(), width)]
     if report is not None:
         for text in (report.no_apply, *report.notes):
             if text:
                 lines += wrap(f"{glyphs.WARN} {_sentence(text)}", width, "warn", 2)
-    where = shown(seen.folder, 200) or "the environment's folder"
-    pen = Pen().put(f"{glyphs.READ_ONLY} {NEVER_AN_APPLY}", "strong").put(" · ", "dim")
-    pen.put("plan -lock=false in ", "dim").put(where, "text")
-    if report is not None:
-        pen.put(f" · Terraform {shown(report.terraform_version, 20)}", "dim")
-    pen.put(f" · brconsole infra drift {shown(environment, 40)}", "dim")
-    lines.append(fit(pen.line(), width))
-    if simulated:
-        lines.append(
-            fit(
-                ((f"{glyphs.WARN} Terraform is not simulated: it reads the real folder and its own state", "warn"),),
-                width,
-            )
-        )
     return lines
 
 

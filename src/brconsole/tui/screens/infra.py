@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from brconsole.domain.infra import Change, DriftReport, rollouts_of
 from brconsole.operations.infra_desk import InfraSeen
 from brconsole.tui import chrome
-from brconsole.tui.actions import Scope
+from brconsole.tui.actions import Action, Scope
 from brconsole.tui.grid import Box, Panel, compose
 from brconsole.tui.paint import EMPTY, Line
 from brconsole.tui.panels import infra as parts
@@ -40,6 +40,8 @@ class InfraScreen(BoardScreen):
         self._room = 1
         self._box = Box(0, 0, 1, 1)
         self._outputs = False
+        self._tall = False
+        self._both = False
 
     def begin(self) -> None:
         """Ask Terraform when the screen is opened; what was read before stays in sight meanwhile."""
@@ -48,6 +50,10 @@ class InfraScreen(BoardScreen):
     def refresh(self) -> None:
         """Ask it again."""
         self.desk.look(self.model.environment.name)
+
+    def hinted(self) -> tuple[Action, ...]:
+        """Without the way to where one is."""
+        return tuple(action for action in super().hinted() if action.id != "infra.show")
 
     # -- painting -----------------------------------------------------------------------------------------------------
 
@@ -87,12 +93,12 @@ class InfraScreen(BoardScreen):
         cells = len(models) * CELL_WIDTH <= width and height >= TALL - 3
         panels = self._environments(models, now, width, cells=cells)
         y = panels[0].box.height - 1
-        least = 1 if height < TALL - 3 else len(foot)
-        foot = foot[: max(least, 1)] if least < len(foot) else foot
+        foot = foot[: 3 if height < TALL - 3 else 8]
         bottom = height - len(foot) - 2
-        chosen = self._chosen_index(max(1, bottom - y - 3))
+        chosen = self._chosen_index(self._room)
         change = self._changes[chosen] if self._changes else None
-        if width >= WIDE and height >= TALL - 3:
+        self._both = width >= WIDE and height >= TALL - 3
+        if self._both:
             left = width * 3 // 5
             middle = y + max(12, (bottom - y) * 3 // 5)
             boxes = (
@@ -115,9 +121,7 @@ class InfraScreen(BoardScreen):
         if not cells:
             entries = [(one.name, one.colour, self._seen(one), one is self.model) for one in models]
             line = parts.strip(entries, now, width - 4)
-            return [
-                Panel(Box(0, 0, width, 3), (("Environments", "title"),), parts.age(self._seen(self.model), now), [line])
-            ]
+            return [Panel(Box(0, 0, width, 3), (("Environments", "title"),), EMPTY, [line])]
         panels = []
         for index, one in enumerate(models):
             left = index * width // len(models) - (1 if index else 0)
@@ -137,14 +141,13 @@ class InfraScreen(BoardScreen):
         badge = parts.age(seen, now)
         if not self._changes:
             return Panel(box, (("Changes", "title"),), badge, parts.nothing(seen, box.inner_width, box.inner_height))
-        lines = [parts.heading(box.inner_width)]
         room = max(1, box.inner_height - 1)
+        self._tall = 2 * len(self._changes) <= room
+        lines = [parts.heading(box.inner_width, tall=self._tall)]
         chosen = self._chosen_index(room)
-        last = min(len(self._changes), self.cursor.offset + room)
-        lines += [
-            parts.row(self._changes[index], box.inner_width, chosen=index == chosen)
-            for index in range(self.cursor.offset, last)
-        ]
+        for index in range(self.cursor.offset, min(len(self._changes), self.cursor.offset + room)):
+            change = self._changes[index]
+            lines += parts.rows(change, box.inner_width, chosen=index == chosen, tall=self._tall)
         name = f"Changes · {chosen + 1} of {len(self._changes)}"
         return Panel(box, ((name, "title"),), badge, lines)
 
@@ -172,7 +175,7 @@ class InfraScreen(BoardScreen):
 
     def clicked(self, x: int, y: int) -> None:
         """A click chooses a change."""
-        index = self.cursor.offset + y - self._box.y - 2
+        index = self.cursor.offset + (y - self._box.y - 2) // (2 if self._tall else 1)
         if self._box.x <= x < self._box.x + self._box.width and self.cursor.offset <= index < len(self._changes):
             self.cursor.choose(_row_key(self._changes[index]))
             self.repaint()
@@ -186,7 +189,10 @@ class InfraScreen(BoardScreen):
         return False
 
     def do_infra_outputs(self, _key: str) -> None:
-        """`infra.outputs`: where both have room they are both shown anyway."""
+        """`infra.outputs`"""
+        if self._both:
+            self.app.say("the outputs stand below the change already")
+            return
         self._outputs = not self._outputs
         self.repaint()
 
