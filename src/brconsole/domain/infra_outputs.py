@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from brconsole.domain.environment import Environment
 from brconsole.domain.text import clean
 
-_PROJECT = ("project_id", "project")
+_WHOLE = "environment"
+_NAME = ("name", "environment_name")
+_PROJECT = ("project", "project_id")
 _REGION = ("region", "location")
 _SERVICES = ("services", "service_names", "service_urls", "service_url", "service_uris", "cloud_run_services")
 _PATTERN = "*?["
@@ -38,14 +40,14 @@ def differences(environment: Environment, outputs: Iterable[Output]) -> tuple[st
 
 def _differences(environment: Environment, outputs: tuple[Output, ...]) -> Iterator[str]:
     for key, names, configured in (
+        ("name", _NAME, environment.name),
         ("project", _PROJECT, environment.project),
         ("region", _REGION, environment.region),
     ):
-        found = _first(outputs, names)
-        if found is not None and isinstance(found.value, str) and found.value != configured:
+        found = _text_of(outputs, names)
+        if found is not None and found[1] != configured:
             yield (
-                f"{key} is {clean(configured, 80)} in the configuration and {clean(found.value, 80)} in output "
-                f"{clean(found.name, 60)}"
+                f"{key} is {clean(configured, 80)} in the configuration and {clean(found[1], 80)} in output {found[0]}"
             )
     listed = service_names(outputs)
     if listed is None:
@@ -59,30 +61,42 @@ def _differences(environment: Environment, outputs: tuple[Output, ...]) -> Itera
 
 def service_names(outputs: Iterable[Output]) -> tuple[str, ...] | None:
     """The Cloud Run services that the outputs list, None where no output does."""
-    found = _first(tuple(outputs), _SERVICES)
-    if found is None or not isinstance(found.value, dict | list):
-        return None
-    names = [name for name in found.value if isinstance(name, str)]
-    return tuple(sorted(names)) if len(names) == len(found.value) else None
+    for _, value in _found(tuple(outputs), _SERVICES):
+        names = list(value) if isinstance(value, dict | list) else []
+        if names and all(isinstance(name, str) for name in names):
+            return tuple(sorted(names))
+    return None
 
 
 def environment_table(environment: Environment, outputs: Iterable[Output]) -> str | None:
     """The table of the configuration that these outputs stand for, to paste; None where they name no project."""
     known = tuple(outputs)
-    project, region = _first(known, _PROJECT), _first(known, _REGION)
-    if project is None or not isinstance(project.value, str):
+    project, region = _text_of(known, _PROJECT), _text_of(known, _REGION)
+    if project is None:
         return None
-    lines = [f"[environments.{environment.name}]", f"project = {_quoted(project.value)}"]
-    if region is not None and isinstance(region.value, str):
-        lines.append(f"region = {_quoted(region.value)}")
+    lines = [f"[environments.{environment.name}]", f"project = {_quoted(project[1])}"]
+    if region is not None:
+        lines.append(f"region = {_quoted(region[1])}")
     if services := service_names(known):
         lines.append(f"release_group = [{', '.join(_quoted(name) for name in services)}]")
     return "\n".join(lines)
 
 
-def _first(outputs: tuple[Output, ...], names: tuple[str, ...]) -> Output | None:
-    by_name = {output.name: output for output in outputs if not output.sensitive}
-    return next((by_name[name] for name in names if name in by_name), None)
+def _text_of(outputs: tuple[Output, ...], names: tuple[str, ...]) -> tuple[str, str] | None:
+    """The first text among outputs of these names, and where it stands."""
+    return next(((place, value) for place, value in _found(outputs, names) if isinstance(value, str)), None)
+
+
+def _found(outputs: tuple[Output, ...], names: tuple[str, ...]) -> Iterator[tuple[str, object]]:
+    """What stands under these names: in the output `environment`, which is made for the console, else by itself."""
+    by_name = {output.name: output.value for output in outputs if not output.sensitive}
+    whole = by_name.get(_WHOLE)
+    for name in names:
+        if isinstance(whole, dict) and name in whole:
+            yield f"{_WHOLE}.{name}", whole[name]
+    for name in names:
+        if name in by_name:
+            yield name, by_name[name]
 
 
 def _quoted(text: str) -> str:
