@@ -51,8 +51,8 @@ MORE = {
     "traffic dev": ["traffic", "dev", "api", "api-00041-abc=100"],
 }
 READS = {
-    "config path", "config show", "gate", "info", "journal", "keys", "release status", "simulate", "status", "themes",
-    "watch",
+    "config path", "config show", "gate", "info", "infra drift", "infra outputs", "infra plan", "journal", "keys",
+    "release status", "simulate", "status", "themes", "watch",
 }  # fmt: skip
 RETURNS_TO_STABLE = {"rollback", "release abort"}
 CALLS = {**{name: [*name.split(), *words] for name, words in WRITES.items()}, **MORE}

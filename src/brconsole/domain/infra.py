@@ -405,7 +405,7 @@ def _fields(
         found = sides.setdefault(path, _Sides(standing, standing, standing))
         found.configured = configured
     for path, found in sides.items():
-        if path[0] in _ECHOES or _echoes(path, sides):
+        if path and (path[0] in _ECHOES or _echoes(path, sides)):
             continue
         writer = _writer(resource.kind, path, schedule)
         if writer is not None:
@@ -447,9 +447,9 @@ def _names_revisions(targets: object) -> bool:
 
 def _writer(kind: str, path: Path, schedule: bool) -> Writer | None:
     """Whose field it is; None where Google writes it by itself."""
-    if kind == SQL_INSTANCE and path[-1] == "activation_policy" and schedule:
+    if kind == SQL_INSTANCE and path[-1:] == ("activation_policy",) and schedule:
         return Writer.NIGHT_SCHEDULE
-    if kind not in CLOUD_RUN:
+    if kind not in CLOUD_RUN or not path:
         return Writer.TERRAFORM
     if path[0] in _SPLITS:
         return Writer.RELEASE_ENGINE
