@@ -216,7 +216,7 @@ def test_an_old_terraform_and_one_that_is_none_are_refused(folder: Path, tmp_pat
     [
         ("Backend initialization required, please run \"terraform init\"", "Reason: …", "not_configured", "--init"),
         ("Module not installed", "Run \"terraform init\" to install all modules", "not_configured", "--init"),
-        ("Inconsistent dependency lock file", "provider google: required by …", "not_configured", "provider is missing"),
+        ("Inconsistent dependency lock file", "google: required by …", "not_configured", "provider is missing"),
         ("Missing required provider", "This configuration requires …", "not_configured", "a provider is missing"),
         ("Error acquiring the state lock", "Error message: conditionNotMet", "conflict", "force-unlock"),
         ("storage.NewClient() failed", "could not find default credentials.", "unauthenticated", "gcloud auth"),

@@ -72,7 +72,7 @@ def infra() -> None:
 def drift(
     ctx: click.Context, environment: str, plan_file: str | None, initialise: bool, as_json: bool, plain: bool
 ) -> int:
-    """What was changed outside Terraform, which of it is expected, and who would win each field.
+    """What was changed outside Terraform, which of it is expected, and who would win each field. Nothing is applied.
 
     Exit status: 0 in step or expected drift only, 1 unexpected drift, or the plan could not be made; 2 Terraform, the
     folder or a provider is missing; 5 Google could not be reached or refused.

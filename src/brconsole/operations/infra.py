@@ -17,6 +17,10 @@ ReadRollouts = Callable[[], Awaitable[tuple[ActiveRollout, ...] | None]]
 """The rollouts that are active now, None where that could not be read. Raises nothing."""
 
 
+GRACE_S = 1.0
+"""Real seconds that a plan, once made, waits for the rollouts: the records that stand in it tell most of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class InfraView:
     """What a look found: the plan as it is, and what it means."""
@@ -48,7 +52,9 @@ class Infra:
         reading = None if self._rollouts is None else asyncio.ensure_future(_answer(self._rollouts))
         try:
             plan = await self.terraform.plan()
-            rollouts = None if reading is None else await reading
+            if reading is not None:
+                await asyncio.wait((reading,), timeout=GRACE_S)
+            rollouts = reading.result() if reading is not None and reading.done() else None
         finally:
             if reading is not None:
                 reading.cancel()
