@@ -137,7 +137,7 @@ def heading(width: int, *, tall: bool) -> Line:
 
 def _columns(width: int, *, tall: bool) -> tuple[int, int]:
     """The widths of the resource's and of the field's column."""
-    return min(22, max(9, width // 7)), min(40, width // 3) if tall else min(34, max(14, width * 3 // 10))
+    return min(24, max(9, width // 6)), min(40, width // 3) if tall else min(34, max(14, width * 3 // 10))
 
 
 def nothing(seen: InfraSeen, width: int, height: int) -> list[Line]:
