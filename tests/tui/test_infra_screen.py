@@ -12,6 +12,7 @@ import samples
 from acting import released, rollout
 from rich.cells import cell_len
 from standing import Stand, standing
+from textual.pilot import Pilot
 
 from brconsole.domain.environment import Environment
 from brconsole.domain.infra_outputs import Output
@@ -19,6 +20,7 @@ from brconsole.domain.terraform_plan import parse
 from brconsole.operations.infra import OutputsView, judged
 from brconsole.operations.infra_desk import InfraSeen
 from brconsole.tui.actions import ACTIONS
+from brconsole.tui.app import BrconsoleApp
 from brconsole.tui.console import Console
 from plans import DEPLOYED, SPLIT, change, document, service
 
@@ -241,3 +243,16 @@ def test_no_action_of_the_screen_writes() -> None:
     own = [action for action in ACTIONS if action.id.startswith("infra.")]
     assert {action.id for action in own} == {"infra.show", "infra.next", "infra.previous", "infra.outputs"}
     assert {action.effect.value for action in own} == {"read"}
+
+
+def test_the_screen_looks_as_it_was_approved(snap_compare: Callable[..., bool]) -> None:
+    desk = FakeInfra({"staging": seen(DRIFT), "dev": seen(SAME, samples.DEV)})
+    app = BrconsoleApp(console(desk))
+
+    async def ready(pilot: Pilot[None]) -> None:
+        while not app._followed:
+            await pilot.pause()
+        await pilot.press("i")
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=(120, 40), run_before=ready)

@@ -118,7 +118,7 @@ def test_an_image_that_is_one_of_several_configured_ones_is_no_drift() -> None:
 @pytest.mark.parametrize(
     ("live", "planned", "ignored"),
     [
-        (service(image=DEPLOYED), service(image=FIRST), "image"),
+        (service(image=DEPLOYED), service(image=FIRST), "template[0].containers[0].image"),
         (service(traffic=SPLIT), service(traffic=LATEST), "traffic"),
     ],
 )

@@ -494,16 +494,10 @@ def _judged(resource: ResourceChange, action: Action, path: Path, sides: _Sides,
 
 
 _FOREIGN = {
-    Writer.PIPELINE: ("the pipeline deploys images; Terraform names one for the first deploy only", "image"),
-    Writer.RELEASE_ENGINE: (
-        "the release engine writes traffic, tags and its record; Terraform ignores them",
-        "traffic",
-    ),
-    Writer.GCLOUD: ("gcloud leaves its name at a deploy; Terraform ignores it", "this field"),
-    Writer.NIGHT_SCHEDULE: (
-        "the schedule stops and starts this database out of hours; Terraform ignores it",
-        "settings[0].activation_policy",
-    ),
+    Writer.PIPELINE: "the pipeline deploys images; Terraform names one for the first deploy only",
+    Writer.RELEASE_ENGINE: "the release engine writes traffic, tags and its record; Terraform ignores them",
+    Writer.GCLOUD: "gcloud leaves its name at a deploy; Terraform ignores it",
+    Writer.NIGHT_SCHEDULE: "the schedule stops and starts this database out of hours; Terraform ignores it",
 }
 
 
@@ -523,14 +517,19 @@ def _rule(path: Path, sides: _Sides, writer: Writer) -> tuple[Winner, str, str]:
         )
     if writer is Writer.TERRAFORM:
         return _shape(sides)
-    why, ignored = _FOREIGN[writer]
+    why = _FOREIGN[writer]
     if not sides.applied:
         return Winner.WRITER, why, ""
     return (
         Winner.FIGHT,
         f"it belongs to the {writer.value}, and Terraform would write it at the next apply: each undoes the other",
-        f"put {ignored} into ignore_changes of this resource before anything is applied",
+        f"put {_ignorable(path)} into ignore_changes of this resource before anything is applied",
     )
+
+
+def _ignorable(path: Path) -> str:
+    """The field as `ignore_changes` names it."""
+    return "template[0].containers[0].image" if path[-1] == "image" else path_text(path)
 
 
 def _shape(sides: _Sides) -> tuple[Winner, str, str]:
