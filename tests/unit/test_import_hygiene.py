@@ -82,6 +82,7 @@ def test_a_module_loads_nothing_that_it_may_not_need(module: str, unwanted: froz
         ("watch", "--help"),
         ("simulate", "--help"),
         ("doctor", "--help"),
+        ("infra", "drift", "--help"),
         ("config", "show"),
     ],
 )

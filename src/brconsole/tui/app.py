@@ -106,6 +106,8 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             self._unsubscribe.append(feed.subscribe(self._observer(name)))
         for desk in self.settings.desks.values():
             self._unsubscribe.append(desk.subscribe(self._desk_looked))
+        if self.settings.infra is not None:
+            self._unsubscribe.append(self.settings.infra.subscribe(lambda: self.from_desk(self.repaint)))
         self.call_after_refresh(self._begin)
         if not self.is_headless:
             self._obey_signals()
@@ -315,6 +317,10 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             from brconsole.tui.screens.service import ServiceScreen
 
             return ServiceScreen(self, self.models[environment], self.view_of(environment), service)
+        if kind == "infra" and environment is not None and self.settings.infra is not None:
+            from brconsole.tui.screens.infra import InfraScreen
+
+            return InfraScreen(self, self.models[environment], self.settings.infra)
         from brconsole.tui.screens.wall import WallScreen
 
         return WallScreen(self, tuple(self.models.values()))
@@ -333,6 +339,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             self._last, self._current = self._current, wanted
             self._base = self._screen_for(*wanted)
             self._follow(wanted)
+            self._base.begin()
         self.repaint()
 
     def open_service(self, model: FleetModel, service: str) -> None:
@@ -389,7 +396,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         kind, environment, service = self._current
         if kind == "release":
             self.go("service", environment, service)
-        elif kind in ("service", "migrations"):
+        elif kind in ("service", "migrations", "infra"):
             self.go("fleet", environment)
         elif kind == "fleet" and len(self.models) > 1:
             self.go("wall")
@@ -421,6 +428,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         """`app.refresh`"""
         for name in self._followed:
             self.settings.feeds[name].refresh()
+        self._base.refresh()
         self.say("asking every source again, within the quota", seconds=2)
 
     def do_app_help(self, _key: str, _argument: str) -> None:
@@ -475,6 +483,20 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             self.say("open an environment first: migrations are shown by environment", "warning")
         else:
             self.go("migrations", environment)
+
+    def do_infra_show(self, _key: str, _argument: str) -> None:
+        """`infra.show`: of the environment in front, on the wall of the chosen one."""
+        from brconsole.tui.screens.wall import WallScreen
+
+        name = self._current[1]
+        if name is None and isinstance(self._base, WallScreen):
+            name = self._base.cursor.key
+        if self.settings.infra is None:
+            self.say("this console was opened without Terraform; `brconsole infra drift` looks at it", "warning")
+        elif name is None:
+            self.say("open an environment first: Terraform is looked at by environment", "warning")
+        else:
+            self.go("infra", name)
 
     def do_journal_show(self, _key: str, _argument: str) -> None:
         """`journal.show`"""

@@ -45,9 +45,12 @@ class BoardScreen:
     def hinted(self) -> tuple[Action, ...]:
         """What the footer offers: what makes sense now. Every other key that works here still answers."""
         useful = ("rollback.open", "traffic.shift", "release.promote")
+        known = [
+            action for action in self.actions() if action.id != "infra.show" or self.app.settings.infra is not None
+        ]
         if not self.app.settings.desks:
-            return tuple(action for action in self.actions() if action.id not in _NEED_A_DESK)
-        return tuple(action for action in self.actions() if action.effect is Effect.READ or action.id in useful)
+            return tuple(action for action in known if action.id not in _NEED_A_DESK)
+        return tuple(action for action in known if action.effect is Effect.READ or action.id in useful)
 
     def target(self) -> tuple[FleetModel, str] | None:
         """The environment and the service that stand in front of the person, None where none does."""
@@ -76,6 +79,12 @@ class BoardScreen:
     def repaint(self) -> None:
         """Show what changed."""
         self.app.repaint()
+
+    def begin(self) -> None:
+        """It was just opened, in place of another view."""
+
+    def refresh(self) -> None:
+        """Ask again for what only this screen shows."""
 
     def tick(self) -> None:
         """A second has passed."""
