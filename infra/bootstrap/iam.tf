@@ -194,3 +194,11 @@ resource "google_billing_account_iam_member" "planner" {
   role               = "roles/billing.viewer"
   member             = "serviceAccount:${google_service_account.planner[each.key].email}"
 }
+
+resource "google_billing_account_iam_member" "viewer" {
+  for_each = var.billing_viewers
+
+  billing_account_id = var.billing_account
+  role               = "roles/billing.viewer"
+  member             = each.value
+}

@@ -1,5 +1,8 @@
 billing_account = "01A2B3-C4D5E6-F70819"
 
+# After the first apply of prod: people, and serviceAccount:<the release agent's address>.
+billing_viewers = []
+
 environments = {
   dev     = { project_id = "br-dev-4821" }
   staging = { project_id = "br-stage-4821" }

@@ -8,6 +8,17 @@ variable "billing_account" {
   }
 }
 
+variable "billing_viewers" {
+  description = "Members besides the planners that see budgets: who uses the console, and prod's release agent once it exists. Granted here because only an administrator of the billing account can."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for member in var.billing_viewers : can(regex("^(user|group|serviceAccount):", member))])
+    error_message = "A member is user:…, group:… or serviceAccount:…, never everybody."
+  }
+}
+
 variable "environments" {
   description = "Environments by name, with the project of each; prod must be one of them. The name is also that of the GitHub environment."
   type = map(object({
