@@ -14,9 +14,10 @@ variable "environment" {
 }
 
 variable "export_dataset" {
-  description = "BigQuery dataset for the billing export of the whole account, with its readers (any name → IAM member). In one environment only, since an account has one export."
+  description = "BigQuery dataset for the billing export of the whole account, its key, and its readers (any name → IAM member). In one environment only, since an account has one export. The key lies in the dataset's location and BigQuery's service agent may use it."
   type = object({
     dataset_id = optional(string, "billing")
+    kms_key_id = optional(string)
     location   = optional(string, "US")
     readers    = optional(map(string), {})
   })

@@ -48,13 +48,14 @@ run "finance_and_nobody_else" {
 
 run "billing_export" {
   variables {
-    export_dataset = { readers = { agent = "serviceAccount:agent@bytereview-test.iam.gserviceaccount.com" } }
+    export_dataset = { kms_key_id = "projects/p/locations/us/keyRings/r/cryptoKeys/k", readers = { agent = "serviceAccount:agent@bytereview-test.iam.gserviceaccount.com" } }
   }
 
   assert {
     condition = (
       google_bigquery_dataset.export[0].dataset_id == "billing"
       && google_bigquery_dataset.export[0].location == "US"
+      && google_bigquery_dataset.export[0].default_encryption_configuration[0].kms_key_name == "projects/p/locations/us/keyRings/r/cryptoKeys/k"
       && !google_bigquery_dataset.export[0].delete_contents_on_destroy
     )
     error_message = "The export's dataset keeps its rows."
