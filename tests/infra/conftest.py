@@ -35,7 +35,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "module": tree.modules,
         "root": tree.roots,
         "directory": tree.directories,
-        "script": tree.scripts,
+        "script_file": tree.scripts,
         "workflow": tree.workflows,
     }
     for kind, folders in kinds.items():
