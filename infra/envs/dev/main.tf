@@ -15,6 +15,7 @@ locals {
 
   # Who plans and applies this, deploys revisions and pushes images; made by infra/bootstrap.
   deployer = "serviceAccount:bytereview-tf-deployer@${var.project_id}.iam.gserviceaccount.com"
+  planner  = "serviceAccount:bytereview-tf-planner@${var.project_id}.iam.gserviceaccount.com"
 
   # Names that two modules must agree on without one waiting for the other.
   documents_bucket = "${var.project_id}-documents"
@@ -96,6 +97,9 @@ module "secrets" {
     migrate-database-url = "What the migration job reaches the database with: owns the schema"
     redis-auth           = "Password of Memorystore; Terraform puts it in"
   }
+
+  # Terraform refreshes what it wrote, and this password is in the state in any case.
+  accessors = { redis-auth = [local.deployer, local.planner] }
 }
 
 module "postgres" {
@@ -103,7 +107,7 @@ module "postgres" {
 
   project_id       = var.project_id
   region           = var.region
-  name             = "bytereview"
+  name             = var.postgres.instance_name
   tier             = var.postgres.tier
   disk_size_gb     = var.postgres.disk_size_gb
   highly_available = var.postgres.highly_available

@@ -54,11 +54,7 @@ output "repository_url" {
   value       = module.artifact_registry.repository_url
 }
 
-output "revision_name" {
-  description = "Revision created last, by service."
-  value       = { for name, service in module.service : name => service.revision_name }
-}
-
+# The names of revisions are no output on purpose: each deploy would change one, and the plan would not be empty.
 output "service_url" {
   description = "Cloud Run's own address, by service."
   value       = { for name, service in module.service : name => service.service_url }

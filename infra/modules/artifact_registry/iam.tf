@@ -3,7 +3,7 @@ resource "google_artifact_registry_repository_iam_member" "reader" {
 
   project    = var.project_id
   location   = var.region
-  repository = google_artifact_registry_repository.main.name
+  repository = google_artifact_registry_repository.main.repository_id
   role       = "roles/artifactregistry.reader"
   member     = each.value
 }
@@ -13,7 +13,7 @@ resource "google_artifact_registry_repository_iam_member" "writer" {
 
   project    = var.project_id
   location   = var.region
-  repository = google_artifact_registry_repository.main.name
+  repository = google_artifact_registry_repository.main.repository_id
   role       = "roles/artifactregistry.writer"
   member     = each.value
 }

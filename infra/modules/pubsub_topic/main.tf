@@ -1,5 +1,5 @@
 locals {
-  _dead_letters  = { for name, subscription in var.subscriptions : name => subscription if subscription.max_delivery_attempts != null }
+  _dead_letters  = { for name, subscription in var.subscriptions : name => subscription if subscription.dead_letters }
   _retention     = "${7 * 24 * 60 * 60}s"
   _service_agent = "serviceAccount:service-${var.project_number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
@@ -39,7 +39,7 @@ resource "google_pubsub_subscription" "main" {
   }
 
   dynamic "dead_letter_policy" {
-    for_each = each.value.max_delivery_attempts == null ? [] : [each.value.max_delivery_attempts]
+    for_each = each.value.dead_letters ? [each.value.max_delivery_attempts] : []
 
     content {
       dead_letter_topic     = google_pubsub_topic.dead_letter[each.key].id

@@ -46,16 +46,17 @@ variable "region" {
 }
 
 variable "subscriptions" {
-  description = "Pull subscriptions by the last part of their name: who may pull, how long for a message, and after how many attempts (5 to 100, null for never) it goes to a dead-letter topic."
+  description = "Pull subscriptions by the last part of their name: who may pull, how long it has for a message, and after how many attempts (5 to 100) a message is moved to a dead-letter topic, unless `dead_letters` is false."
   type = map(object({
     ack_deadline_seconds  = optional(number, 60)
+    dead_letters          = optional(bool, true)
     max_delivery_attempts = optional(number, 5)
     subscribers           = optional(list(string), [])
   }))
   default = {}
 
   validation {
-    condition     = alltrue([for subscription in values(var.subscriptions) : try(subscription.max_delivery_attempts >= 5 && subscription.max_delivery_attempts <= 100, true)])
+    condition     = alltrue([for subscription in values(var.subscriptions) : subscription.max_delivery_attempts >= 5 && subscription.max_delivery_attempts <= 100])
     error_message = "max_delivery_attempts is 5 to 100."
   }
 

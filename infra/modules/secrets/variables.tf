@@ -1,3 +1,14 @@
+variable "accessors" {
+  description = "Members that may read a value, by the secret's name: for what Terraform itself must read. Must be known at plan."
+  type        = map(list(string))
+  default     = {}
+
+  validation {
+    condition     = length(setintersection(flatten(values(var.accessors)), ["allUsers", "allAuthenticatedUsers"])) == 0
+    error_message = "A secret is never public."
+  }
+}
+
 variable "kms_key_id" {
   description = "Key of the values, in `region`. Secret Manager's service agent must be able to use it."
   type        = string
@@ -33,10 +44,4 @@ variable "suffix" {
   description = "Last part of the secrets' names, where two environments share a project."
   type        = string
   default     = ""
-}
-
-variable "version_adders" {
-  description = "Members that may put new values into a secret and cannot read it, by the secret's name."
-  type        = map(list(string))
-  default     = {}
 }
