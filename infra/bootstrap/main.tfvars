@@ -1,0 +1,24 @@
+billing_account = "01A2B3-C4D5E6-F70819"
+
+environments = {
+  dev     = { project_id = "br-dev-4821" }
+  staging = { project_id = "br-stage-4821" }
+  prod    = { project_id = "bytereview-prod" }
+  dr      = { project_id = "bytereview-prod" }
+}
+
+# gh api repos/OWNER/NAME --jq '.owner.id, .id': these two are placeholders, and with wrong ones nothing can log in.
+github = {
+  repository    = "bytereview/bytereview"
+  owner_id      = "100000001"
+  repository_id = "200000001"
+}
+
+grantable_roles = [
+  "projects/PROJECT/roles/bytereview_dr_dump",
+  "projects/PROJECT/roles/bytereview_dump",
+  "roles/cloudsql.client",
+  "roles/cloudtrace.agent",
+  "roles/logging.logWriter",
+  "roles/monitoring.metricWriter",
+]
