@@ -25,6 +25,7 @@ CUTOVER = ["--project", "prod", "--zone", "public", "--name", "app.bytereview.ai
            "--address", "dr", "--address-project", "cold"]  # fmt: skip
 FAILOVER = ["--project", "cold", "--instance", "main-dr", "--source-instance", "main", "--source-project", "prod"]
 NAMES = ["--zone", "public", "--name", "app.bytereview.ai", "--address", "dr", "--dns-project", "prod"]
+WRITING = [("dr_cutover.sh", CUTOVER), ("region_failover.sh", [*FAILOVER, *NAMES])]
 
 World = dict[str, Any]
 
@@ -161,7 +162,9 @@ def test_wrong_usage_is_refused_before_anything_is_called(
     assert ground.calls == []
 
 
-@pytest.mark.parametrize(("script", "arguments"), [("dr_cutover.sh", CUTOVER), ("region_failover.sh", [*FAILOVER, *NAMES])])
+@pytest.mark.parametrize(
+    ("script", "arguments"), [("dr_cutover.sh", CUTOVER), ("region_failover.sh", [*FAILOVER, *NAMES])]
+)
 def test_a_dry_run_says_what_it_would_do_and_writes_nothing(ground: Ground, script: str, arguments: list[str]) -> None:
     done = ground.run(script, *arguments, "--dry-run", "--yes")
     assert done.returncode == 0, done.stderr
@@ -169,7 +172,9 @@ def test_a_dry_run_says_what_it_would_do_and_writes_nothing(ground: Ground, scri
     assert ground.writes == []
 
 
-@pytest.mark.parametrize(("script", "arguments"), [("dr_cutover.sh", CUTOVER), ("region_failover.sh", [*FAILOVER, *NAMES])])
+@pytest.mark.parametrize(
+    ("script", "arguments"), [("dr_cutover.sh", CUTOVER), ("region_failover.sh", [*FAILOVER, *NAMES])]
+)
 def test_without_yes_nothing_is_written(ground: Ground, script: str, arguments: list[str]) -> None:
     done = ground.run(script, *arguments)
     assert done.returncode == 3
@@ -177,7 +182,9 @@ def test_without_yes_nothing_is_written(ground: Ground, script: str, arguments: 
     assert ground.writes == []
 
 
-@pytest.mark.parametrize(("script", "arguments"), [("dr_cutover.sh", CUTOVER), ("region_failover.sh", [*FAILOVER, *NAMES])])
+@pytest.mark.parametrize(
+    ("script", "arguments"), [("dr_cutover.sh", CUTOVER), ("region_failover.sh", [*FAILOVER, *NAMES])]
+)
 def test_a_second_run_changes_nothing(ground: Ground, script: str, arguments: list[str]) -> None:
     first = ground.run(script, *arguments, "--yes")
     assert first.returncode == 0, first.stderr
