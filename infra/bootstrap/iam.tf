@@ -73,6 +73,9 @@ locals {
     "roles/storage.bucketViewer",
   ]
 
+  # The provider reads Memorystore's password when it refreshes the instance; no viewer's role has that.
+  planner_permissions = ["redis.instances.getAuthString"]
+
   deployer_grants = {
     for pair in setproduct(keys(local.projects), local.deployer_roles) : "${pair[0]} ${pair[1]}" => { project = pair[0], role = pair[1] }
   }
@@ -93,6 +96,26 @@ resource "google_project_iam_custom_role" "deployer" {
   permissions = local.deployer_permissions
 
   depends_on = [google_project_service.main]
+}
+
+resource "google_project_iam_custom_role" "planner" {
+  for_each = local.projects
+
+  project     = each.key
+  role_id     = "bytereview_tf_planner"
+  title       = "ByteReview Terraform planner"
+  description = "What a plan reads beyond the viewers' roles"
+  permissions = local.planner_permissions
+
+  depends_on = [google_project_service.main]
+}
+
+resource "google_project_iam_member" "planner_custom" {
+  for_each = local.projects
+
+  project = each.key
+  role    = google_project_iam_custom_role.planner[each.key].name
+  member  = "serviceAccount:${google_service_account.planner[each.key].email}"
 }
 
 resource "google_project_iam_member" "deployer_custom" {

@@ -14,9 +14,13 @@ github = {
   repository_id = "200000001"
 }
 
+# Every role that an environment grants in its project.
 grantable_roles = [
-  "projects/PROJECT/roles/bytereview_dr_dump",
-  "projects/PROJECT/roles/bytereview_dump",
+  "projects/PROJECT/roles/brconsoleViewer",
+  "projects/PROJECT/roles/database_dump_us_central1",
+  "projects/PROJECT/roles/database_dump_us_east1",
+  "projects/PROJECT/roles/recommenderDigest",
+  "projects/PROJECT/roles/sqlSchedule",
   "roles/cloudsql.client",
   "roles/cloudtrace.agent",
   "roles/logging.logWriter",

@@ -87,14 +87,14 @@ module "secrets" {
   accessors = { redis-auth = [local.deployer, local.planner] }
 }
 
-# Restored from a backup under this name and imported, or made empty and filled from the dump.
+# Made empty; then region_failover.sh restores a backup onto it, or the dump is imported into it.
 module "postgres" {
   source = "../../modules/cloud_sql_postgres"
   count  = var.active ? 1 : 0
 
   project_id       = var.project_id
   region           = var.region
-  name             = "bytereview-dr"
+  name             = var.postgres.instance_name
   tier             = var.postgres.tier
   disk_size_gb     = var.postgres.disk_size_gb
   highly_available = var.postgres.highly_available

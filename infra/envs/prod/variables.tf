@@ -23,11 +23,12 @@ variable "network" {
 }
 
 variable "postgres" {
-  description = "Machine, disk, standby and kept daily backups of the database."
+  description = "Machine, disk, standby and kept daily backups of the database. Another instance_name is for an instance that was restored beside the old one."
   type = object({
     backups_retained = number
     disk_size_gb     = number
     highly_available = bool
+    instance_name    = optional(string, "bytereview")
     tier             = string
   })
 }

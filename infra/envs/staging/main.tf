@@ -117,7 +117,7 @@ module "postgres" {
 
   project_id       = var.project_id
   region           = var.region
-  name             = "bytereview"
+  name             = var.postgres.instance_name
   tier             = var.postgres.tier
   disk_size_gb     = var.postgres.disk_size_gb
   highly_available = var.postgres.highly_available

@@ -18,13 +18,15 @@ resource "google_monitoring_alert_policy" "rollout_overdue" {
   conditions {
     display_name = "a rollout is past its deadline"
 
-    # Two minutes an interval, because the agent passes once a minute and may be a few seconds late. No duration: the
-    # deadline is hours after the start, so any delay is real.
+    # Two minutes an interval, because the agent passes once a minute and may be a few seconds late. Without a rollout
+    # nothing is reported, and nothing is late: that is not "unknown", which would hold the next release.
     condition_threshold {
       filter          = "metric.type = \"custom.googleapis.com/brconsole/rollout_overdue\" AND ${local._agent}"
       comparison      = "COMPARISON_GT"
       threshold_value = 0
-      duration        = "0s"
+      duration        = "60s" # the shortest with which Monitoring takes the next line
+
+      evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
 
       aggregations {
         alignment_period     = "120s"

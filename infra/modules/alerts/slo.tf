@@ -1,5 +1,6 @@
 # The two paging rows of the SRE Workbook's table 5-8. Both windows of a row must burn: the long one says that it
 # matters, the short one that it still goes on. The ticket row (3 days) is the console's: Monitoring looks back a day.
+# Without requests there is no burn: silence is no alert, and holds no release.
 
 locals {
   _burns = {
@@ -30,7 +31,9 @@ resource "google_monitoring_alert_policy" "burn" {
       filter          = "select_slo_burn_rate(\"${each.value.slo}\", \"${each.value.long}\")"
       comparison      = "COMPARISON_GT"
       threshold_value = each.value.rate
-      duration        = "0s"
+      duration        = "60s"
+
+      evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
 
       trigger {
         count = 1
@@ -45,7 +48,9 @@ resource "google_monitoring_alert_policy" "burn" {
       filter          = "select_slo_burn_rate(\"${each.value.slo}\", \"${each.value.short}\")"
       comparison      = "COMPARISON_GT"
       threshold_value = each.value.rate
-      duration        = "0s"
+      duration        = "60s"
+
+      evaluation_missing_data = "EVALUATION_MISSING_DATA_INACTIVE"
 
       trigger {
         count = 1

@@ -9,8 +9,8 @@ resource "google_service_account" "dump" {
   for_each = local._dump
 
   project      = var.project_id
-  account_id   = "${var.name}-dump"
-  display_name = "Starts the daily dump of ${var.name}"
+  account_id   = "dump-${var.region}"
+  display_name = "Starts the daily dump of the database in ${var.region}"
 }
 
 resource "google_cloud_scheduler_job" "dump_clear" {

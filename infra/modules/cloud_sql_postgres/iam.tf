@@ -2,8 +2,8 @@ resource "google_project_iam_custom_role" "dump" {
   for_each = local._dump
 
   project     = var.project_id
-  role_id     = "${replace(var.name, "-", "_")}_dump"
-  title       = "Dump of ${var.name}"
+  role_id     = "database_dump_${replace(var.region, "-", "_")}"
+  title       = "Dump of a database in ${var.region}"
   description = "Starts exports of Cloud SQL instances; reads no data"
   permissions = ["cloudsql.instances.export"]
 }

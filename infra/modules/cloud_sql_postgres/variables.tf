@@ -83,8 +83,8 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]{1,23}[a-z0-9]$", var.name))
-    error_message = "The name has 3 to 25 lower-case letters, digits and hyphens (an account NAME-dump is made of it)."
+    condition     = can(regex("^[a-z][a-z0-9-]{1,78}[a-z0-9]$", var.name))
+    error_message = "The name has 3 to 80 lower-case letters, digits and hyphens, and begins with a letter."
   }
 }
 

@@ -1,31 +1,45 @@
-locals {
-  _waf_rules = {
-    1000 = { rule_set = "cve-canary", description = "Log4Shell and its like" }
-    1010 = { rule_set = "sqli-v33-stable", description = "SQL injection" }
-    1020 = { rule_set = "xss-v33-stable", description = "Cross-site scripting" }
-  }
-}
-
 resource "google_compute_security_policy" "main" {
   project     = var.project_id
   name        = var.name
   description = "What the load balancer lets through"
   type        = "CLOUD_ARMOR"
 
-  # Documents are uploaded through the API: only Log4Shell is refused outright, the broader rules are watched in the log first.
-  dynamic "rule" {
-    for_each = local._waf_rules
+  rule {
+    action      = "deny(403)"
+    priority    = 1000
+    description = "Log4Shell and its like"
+    preview     = false
 
-    content {
-      action      = "deny(403)"
-      priority    = rule.key
-      description = rule.value.description
-      preview     = rule.value.rule_set != "cve-canary"
+    match {
+      expr {
+        expression = "evaluatePreconfiguredExpr('cve-canary')"
+      }
+    }
+  }
 
-      match {
-        expr {
-          expression = "evaluatePreconfiguredExpr('${rule.value.rule_set}')"
-        }
+  # Documents with any text in them are uploaded through the API: these two are watched in the log before they may refuse.
+  rule {
+    action      = "deny(403)"
+    priority    = 1010
+    description = "SQL injection"
+    preview     = true
+
+    match {
+      expr {
+        expression = "evaluatePreconfiguredExpr('sqli-v33-stable')"
+      }
+    }
+  }
+
+  rule {
+    action      = "deny(403)"
+    priority    = 1020
+    description = "Cross-site scripting"
+    preview     = true
+
+    match {
+      expr {
+        expression = "evaluatePreconfiguredExpr('xss-v33-stable')"
       }
     }
   }

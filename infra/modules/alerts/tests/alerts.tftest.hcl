@@ -134,6 +134,17 @@ run "dead_mans_switch" {
   }
 
   assert {
+    condition = alltrue([
+      for condition in concat(
+        google_monitoring_alert_policy.rollout_overdue[0].conditions,
+        google_monitoring_alert_policy.burn["api-fast"].conditions,
+        google_monitoring_alert_policy.burn["api-slow"].conditions,
+      ) : condition.condition_threshold[0].evaluation_missing_data == "EVALUATION_MISSING_DATA_INACTIVE" && condition.condition_threshold[0].duration == "60s"
+    ])
+    error_message = "No data is no alert, which Monitoring takes with a duration of 60 s at least."
+  }
+
+  assert {
     condition = (
       google_monitoring_alert_policy.agent_silent[0].conditions[0].condition_absent[0].duration == "300s"
       && strcontains(google_monitoring_alert_policy.agent_silent[0].conditions[0].condition_absent[0].filter, "custom.googleapis.com/brconsole/heartbeat")

@@ -45,10 +45,10 @@ run "types_and_addresses" {
 
   assert {
     condition = (
-      output.routes.critical == google_monitoring_notification_channel.pagerduty["critical"].id
-      && output.routes.warning == google_monitoring_notification_channel.pagerduty["warning"].id
-      && output.routes.ops == google_monitoring_notification_channel.slack.id
-      && output.routes.finance == google_monitoring_notification_channel.email.id
+      output.routes.critical == google_monitoring_notification_channel.pagerduty["critical"].name
+      && output.routes.warning == google_monitoring_notification_channel.pagerduty["warning"].name
+      && output.routes.ops == google_monitoring_notification_channel.slack.name
+      && output.routes.finance == google_monitoring_notification_channel.email.name
     )
     error_message = "Every route leads to the channel of its name."
   }
@@ -67,7 +67,7 @@ run "without_paging_everything_goes_to_slack" {
   }
 
   assert {
-    condition     = output.routes.critical == google_monitoring_notification_channel.slack.id && output.routes.warning == google_monitoring_notification_channel.slack.id
+    condition     = output.routes.critical == google_monitoring_notification_channel.slack.name && output.routes.warning == google_monitoring_notification_channel.slack.name
     error_message = "What would page must still be told."
   }
 }
