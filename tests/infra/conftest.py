@@ -28,7 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """``environment``, ``module``, ``root`` and ``directory`` are each of them; ``toolchain`` is each that there is."""
+    """``environment``, ``module``, ``root`` and ``directory`` are each of them; ``toolchain`` is each that there is.
+
+    ``planned`` is the plan of each environment, ``planned_root`` that of bootstrap as well.
+    """
     tree = Tree(Path(metafunc.config.getoption("--tree")).resolve())
     kinds = {
         "environment": tree.environments,
@@ -41,6 +44,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for kind, folders in kinds.items():
         if kind in metafunc.fixturenames:
             metafunc.parametrize(kind, folders, ids=[tree.named(folder) for folder in folders])
+    for kind, roots in (("planned", tree.environments), ("planned_root", tree.roots)):
+        if kind in metafunc.fixturenames:
+            # The cold environment is planned as it waits, and as it takes over.
+            cases = [(root, ()) for root in roots] + [(root, ("active=true",)) for root in roots if root.name == "dr"]
+            ids = [" ".join([tree.named(root), *variables]) for root, variables in cases]
+            metafunc.parametrize(kind, cases, ids=ids, indirect=True)
     if "toolchain" in metafunc.fixturenames:
         metafunc.parametrize("toolchain", offline.toolchains().values(), ids=str)
 
@@ -48,6 +57,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def tree(request: pytest.FixtureRequest) -> Tree:
     return Tree(Path(request.config.getoption("--tree")).resolve())
+
+
+@pytest.fixture
+def planned(request: pytest.FixtureRequest) -> offline.Plan:
+    root, variables = request.param
+    return offline.plan(root, variables=variables)
+
+
+@pytest.fixture
+def planned_root(request: pytest.FixtureRequest) -> offline.Plan:
+    root, variables = request.param
+    return offline.plan(root, variables=variables)
 
 
 @pytest.fixture

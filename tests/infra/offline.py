@@ -39,7 +39,9 @@ class Toolchain:
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         """``terraform-offline ARGUMENTS``; its output says what Terraform says, one line a finding."""
         command = [sys.executable, TOOL, "--home", self.home, "--terraform", self.terraform, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S, cwd=tree.REPOSITORY)
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S, cwd=tree.REPOSITORY
+        )
 
 
 def version_of(terraform: str | Path) -> str | None:
@@ -119,7 +121,7 @@ def _walk(value: Any, path: str) -> Any:
 class Plan:
     """What Terraform would do in one directory, and the state that doing it would leave."""
 
-    folder: str
+    name: str
     document: Json
     state: Path
     resources: list[Resource] = field(default_factory=list)
@@ -143,7 +145,13 @@ class Plan:
 
 def variable_file(folder: Path) -> Path | None:
     """The values that a directory is planned with: its own, else the example that its README names."""
-    for name in ("main.tfvars", "terraform.tfvars", "example.tfvars", "main.tfvars.example", "terraform.tfvars.example"):
+    for name in (
+        "main.tfvars",
+        "terraform.tfvars",
+        "example.tfvars",
+        "main.tfvars.example",
+        "terraform.tfvars.example",
+    ):
         if (folder / name).exists():
             return folder / name
     return None
@@ -155,10 +163,10 @@ def infra_of(folder: Path) -> Path:
 
 
 @functools.cache
-def plan(folder: Path, state: Path | None = None) -> Plan:
-    """The plan of a directory, from nothing or from ``state``; made once for the same files."""
+def plan(folder: Path, state: Path | None = None, *, variables: tuple[str, ...] = ()) -> Plan:
+    """The plan of a directory, from nothing or from ``state``; made once for the same files and ``variables``."""
     current = toolchains()["current"]
-    kept = HOME / "plans" / _digest(folder, state)
+    kept = HOME / "plans" / _digest(folder, state, variables)
     kept.mkdir(parents=True, exist_ok=True)
     document, left = kept / "plan.json", kept / "state.json"
     with (kept / "lock").open("w") as lock:
@@ -169,12 +177,14 @@ def plan(folder: Path, state: Path | None = None) -> Plan:
             arguments += ["--state", state] if state else ["--state-out", left]
             values = variable_file(folder)
             arguments += ["--var-file", values] if values else []
+            for pair in variables:
+                arguments += ["--var", pair]
             done = current.run(*arguments)
             if done.returncode:
                 raise AssertionError(f"terraform plan of {folder.name} (schema only):\n{done.stdout}{done.stderr}")
             making.rename(document)
     loaded: Json = json.loads(document.read_text())
-    return Plan(folder.name, loaded, left, list(_resources(loaded)))
+    return Plan(" ".join([folder.name, *variables]), loaded, left, list(_resources(loaded)))
 
 
 def _resources(document: Json) -> Iterator[Resource]:
@@ -184,12 +194,12 @@ def _resources(document: Json) -> Iterator[Resource]:
             yield Resource(change["address"], change["type"], after, change["change"].get("after_unknown") or {})
 
 
-def _digest(folder: Path, state: Path | None) -> str:
+def _digest(folder: Path, state: Path | None, variables: tuple[str, ...]) -> str:
     digest = hashlib.sha256(str(toolchains()["current"]).encode())
     root = infra_of(folder)
     files = sorted(file for file in root.rglob("*") if file.is_file() and ".terraform" not in file.parts)
     for file in [*files, *sorted(TOOL.parent.glob("*.*")), *([state] if state else [])]:
         digest.update(f"{file.relative_to(root) if file.is_relative_to(root) else file.name}\0".encode())
         digest.update(file.read_bytes())
-    digest.update(str(folder.relative_to(root)).encode())
+    digest.update("\0".join([str(folder.relative_to(root)), *variables]).encode())
     return digest.hexdigest()[:24]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import allowed
@@ -26,11 +25,6 @@ ENCRYPTED_BY = {
 
 
 @pytest.fixture
-def planned(environment: Path) -> Plan:
-    return plan(environment)
-
-
-@pytest.fixture
 def prod(tree: Tree) -> Plan:
     return plan(tree.environment("prod"))
 
@@ -39,20 +33,33 @@ def members(resource: Resource) -> set[str]:
     return {member for member in [resource.values.get("member"), *(resource.values.get("members") or [])] if member}
 
 
+def expected(planned: Plan, *types: str) -> list[Resource]:
+    """The resources of these types. None at all is a failure, but for the standby that holds no data while it waits."""
+    found = planned.of(*types)
+    assert found or planned.name == "dr"
+    return found
+
+
 def unmet(resources: list[Resource], path: str, wanted: Any) -> dict[str, Any]:
-    """What differs, by address; a check of nothing at all is a failure, so callers make sure that there is something."""
-    assert resources
+    """What differs, by address."""
     return {str(resource): resource.get(path) for resource in resources if resource.get(path) != wanted}
+
+
+def buckets_of(planned: Plan) -> list[Resource]:
+    """An environment's buckets; the second region uses prod's, which lie in both."""
+    found = planned.of("google_storage_bucket")
+    assert found or planned.name.startswith("dr")
+    return found
 
 
 # -- nobody from outside ------------------------------------------------------------------------------------------
 
 
-def test_no_one_unknown_is_given_anything(root: Path) -> None:
+def test_no_one_unknown_is_given_anything(planned_root: Plan) -> None:
     """But for calling the services that are public by purpose."""
     given = [
         str(resource)
-        for resource in plan(root).of("google_*")
+        for resource in planned_root.of("google_*")
         if members(resource) & allowed.PUBLIC_MEMBERS
         and not (
             resource.type == "google_cloud_run_v2_service_iam_member"
@@ -64,45 +71,47 @@ def test_no_one_unknown_is_given_anything(root: Path) -> None:
 
 
 def test_only_public_services_go_without_a_check_of_who_calls(planned: Plan) -> None:
-    services = planned.of("google_cloud_run_v2_service")
+    services = expected(planned, "google_cloud_run_v2_service")
     assert services
     unchecked = {service.name for service in services if service.get("invoker_iam_disabled")}
     assert unchecked <= allowed.PUBLIC_SERVICES
 
 
 def test_no_service_is_reached_past_the_load_balancer(planned: Plan) -> None:
+    """In dev a preview of a pull request has an address of Cloud Run's own, which the load balancer does not know."""
     inside = {"INGRESS_TRAFFIC_INTERNAL_ONLY", "INGRESS_TRAFFIC_INTERNAL_LOAD_BALANCER"}
-    services = planned.of("google_cloud_run_v2_service")
+    if planned.name == "dev":
+        inside.add("INGRESS_TRAFFIC_ALL")
+    services = expected(planned, "google_cloud_run_v2_service")
     assert {s.name: s.get("ingress") for s in services if s.get("ingress") not in inside} == {}
     workers = [s for s in services if s.name not in allowed.PUBLIC_SERVICES]
     assert unmet(workers, "ingress", "INGRESS_TRAFFIC_INTERNAL_ONLY") == {}
 
 
-def test_no_bucket_can_become_public(root: Path) -> None:
-    buckets = plan(root).of("google_storage_bucket")
+def test_no_bucket_can_become_public(planned_root: Plan) -> None:
+    buckets = buckets_of(planned_root)
     assert unmet(buckets, "public_access_prevention", "enforced") == {}
     assert unmet(buckets, "uniform_bucket_level_access", True) == {}
 
 
 def test_no_database_has_a_public_address(planned: Plan) -> None:
-    databases = planned.of("google_sql_database_instance")
+    databases = expected(planned, "google_sql_database_instance")
     assert unmet(databases, "settings.ip_configuration.ipv4_enabled", False) == {}
     encrypted = {"ENCRYPTED_ONLY", "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"}
     assert [d.address for d in databases if d.get("settings.ip_configuration.ssl_mode") not in encrypted] == []
 
 
 def test_redis_wants_a_password_and_tls(planned: Plan) -> None:
-    redis = planned.of("google_redis_instance")
-    if redis:  # the cold environment has none
-        assert unmet(redis, "auth_enabled", True) == {}
-        assert unmet(redis, "transit_encryption_mode", "SERVER_AUTHENTICATION") == {}
+    redis = expected(planned, "google_redis_instance")
+    assert unmet(redis, "auth_enabled", True) == {}
+    assert unmet(redis, "transit_encryption_mode", "SERVER_AUTHENTICATION") == {}
 
 
 # -- what is lost is lost -------------------------------------------------------------------------------------------
 
 
-def test_what_holds_data_is_encrypted_by_our_key(root: Path) -> None:
-    planned = plan(root)
+def test_what_holds_data_is_encrypted_by_our_key(planned: Plan) -> None:
+    """But for the buckets of the states: they are made before there can be a key."""
     without = [
         str(resource)
         for kind, path in ENCRYPTED_BY.items()
@@ -118,8 +127,8 @@ def _holds_no_data(resource: Resource) -> bool:
     return resource.type == "google_secret_manager_secret" and resource.is_set("replication.auto")
 
 
-def test_keys_rotate_and_cannot_be_destroyed_by_a_plan(root: Path) -> None:
-    keys = plan(root).of("google_kms_crypto_key")
+def test_keys_rotate(planned: Plan) -> None:
+    keys = planned.of("google_kms_crypto_key")
     assert keys
     symmetric = [key for key in keys if key.get("purpose") in (None, "ENCRYPT_DECRYPT")]
     assert unmet(symmetric, "rotation_period", "7776000s") == {}
@@ -136,25 +145,25 @@ def test_every_key_is_protected_from_terraform_destroy(tree: Tree) -> None:
 
 
 def test_databases_are_protected_from_deletion(planned: Plan) -> None:
-    databases = planned.of("google_sql_database_instance")
+    databases = expected(planned, "google_sql_database_instance")
     assert unmet(databases, "deletion_protection", True) == {}
     assert unmet(databases, "settings.deletion_protection_enabled", True) == {}
 
 
 def test_databases_can_go_back_to_any_moment_of_seven_days(planned: Plan) -> None:
-    databases = planned.of("google_sql_database_instance")
+    databases = expected(planned, "google_sql_database_instance")
     backup = "settings.backup_configuration"
     assert unmet(databases, f"{backup}.enabled", True) == {}
     assert unmet(databases, f"{backup}.point_in_time_recovery_enabled", True) == {}
     assert unmet(databases, f"{backup}.transaction_log_retention_days", 7) == {}
 
 
-def test_buckets_keep_versions(root: Path) -> None:
-    assert unmet(plan(root).of("google_storage_bucket"), "versioning.enabled", True) == {}
+def test_buckets_keep_versions(planned_root: Plan) -> None:
+    assert unmet(buckets_of(planned_root), "versioning.enabled", True) == {}
 
 
-def test_no_bucket_is_emptied_to_be_deleted(root: Path) -> None:
-    assert [b.address for b in plan(root).of("google_storage_bucket") if b.get("force_destroy")] == []
+def test_no_bucket_is_emptied_to_be_deleted(planned_root: Plan) -> None:
+    assert [b.address for b in buckets_of(planned_root) if b.get("force_destroy")] == []
 
 
 def test_production_services_are_protected_from_deletion(prod: Plan) -> None:
@@ -164,13 +173,13 @@ def test_production_services_are_protected_from_deletion(prod: Plan) -> None:
 # -- who may what ---------------------------------------------------------------------------------------------------
 
 
-def test_no_one_is_given_a_role_over_everything(root: Path) -> None:
-    granted = {str(r): r.values.get("role") for r in plan(root).of("google_*") if "_iam_" in r.type}
+def test_no_one_is_given_a_role_over_everything(planned_root: Plan) -> None:
+    granted = {str(r): r.values.get("role") for r in planned_root.of("google_*") if "_iam_" in r.type}
     assert {a: role for a, role in granted.items() if role in allowed.ROLES_NEVER_GRANTED} == {}
 
 
-def test_roles_over_data_and_identities_are_given_on_the_thing_not_the_project(environment: Path) -> None:
-    granted = plan(environment).of("google_project_iam_member", "google_project_iam_binding")
+def test_roles_over_data_and_identities_are_given_on_the_thing_not_the_project(planned: Plan) -> None:
+    granted = planned.of("google_project_iam_member", "google_project_iam_binding")
     assert {str(r): r.values["role"] for r in granted if r.values.get("role") in allowed.ROLES_NEVER_ON_A_PROJECT} == {}
 
 
@@ -185,9 +194,7 @@ def test_everything_that_runs_has_an_account_of_its_own(planned: Plan) -> None:
 def test_github_is_known_by_ids_that_cannot_be_taken_over(tree: Tree) -> None:
     """Names of owners and repositories can be registered again by others, numbers cannot."""
     providers = [
-        resource
-        for root in tree.roots
-        for resource in plan(root).of("google_iam_workload_identity_pool_provider")
+        resource for root in tree.roots for resource in plan(root).of("google_iam_workload_identity_pool_provider")
     ]
     assert providers
     for provider in providers:
@@ -197,8 +204,8 @@ def test_github_is_known_by_ids_that_cannot_be_taken_over(tree: Tree) -> None:
         assert provider.get("oidc.issuer_uri") == "https://token.actions.githubusercontent.com"
 
 
-def test_custom_roles_hold_no_wildcards_and_no_setting_of_policies_on_a_project(root: Path) -> None:
-    roles = plan(root).of("google_project_iam_custom_role")
+def test_custom_roles_hold_no_wildcards_and_no_setting_of_policies_on_a_project(planned_root: Plan) -> None:
+    roles = planned_root.of("google_project_iam_custom_role")
     held = {str(role): role.values["permissions"] for role in roles}
     assert {a: p for a, p in held.items() if "*" in "".join(p) or "resourcemanager.projects.setIamPolicy" in p} == {}
 
@@ -219,16 +226,16 @@ def places(values: Any) -> Iterator[str]:
             yield from places(value)
 
 
-def test_everything_is_where_it_may_be(root: Path) -> None:
-    planned = plan(root)
+def test_everything_is_where_it_may_be(planned_root: Plan) -> None:
+    planned = planned_root
     regions = {str(r): set(places(r.values)) - allowed.REGIONS for r in planned.resources}
     assert {address: wrong for address, wrong in regions.items() if wrong} == {}
 
 
-def test_services_run_in_their_environments_region(environment: Path) -> None:
-    wanted = allowed.REGION_OF[environment.name]
-    assert unmet(plan(environment).of(*RUN), "location", wanted) == {}
-    assert unmet(plan(environment).of("google_sql_database_instance"), "region", wanted) == {}
+def test_services_run_in_their_environments_region(planned: Plan) -> None:
+    wanted = allowed.REGION_OF[planned.name.split(" ")[0]]
+    assert unmet(expected(planned, *RUN), "location", wanted) == {}
+    assert unmet(expected(planned, "google_sql_database_instance"), "region", wanted) == {}
 
 
 # -- what runs ------------------------------------------------------------------------------------------------------

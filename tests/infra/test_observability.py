@@ -10,7 +10,6 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import allowed
@@ -28,17 +27,21 @@ Json = dict[str, Any]
 COLUMNS = 48
 DASHBOARDS = {"API SLO", "Workers", "Vertex usage", "GCP costs"}
 # Terraform's own arguments, and those by which it names what the API has in the address.
-NOT_SENT = {"creation_record", "deletion_policy", "id", "name", "project", "timeouts"}
+NOT_SENT = {
+    "creation_record",
+    "deletion_policy",
+    "force_delete",
+    "id",
+    "name",
+    "project",
+    "sensitive_labels",
+    "timeouts",
+}
 METRIC_TYPE = re.compile(r'metric\.type\s*=\s*"([^"]+)"')
-METRIC_PREFIX = re.compile(r'metric\.type\s*=\s*starts_with')
+METRIC_PREFIX = re.compile(r"metric\.type\s*=\s*starts_with")
 RUNBOOK = re.compile(r"docs/[\w./-]+\.md")
 USER_METRIC = "logging.googleapis.com/user/"
 ALERTING = ["staging", "prod"]
-
-
-@pytest.fixture
-def planned(environment: Path) -> Plan:
-    return plan(environment)
 
 
 @pytest.fixture(params=ALERTING)
@@ -209,7 +212,9 @@ def test_monitoring_understands_every_alert(planned: Plan) -> None:
 
 def test_monitoring_understands_every_channel(planned: Plan) -> None:
     for channel in planned.of("google_monitoring_notification_channel"):
-        values = {key: value for key, value in channel.values.items() if key not in ("sensitive_labels", "force_delete")}
+        values = {
+            key: value for key, value in channel.values.items() if key not in ("sensitive_labels", "force_delete")
+        }
         parse(values, monitoring_v3.NotificationChannel)
 
 

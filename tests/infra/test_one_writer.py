@@ -71,7 +71,9 @@ def _state_after(root: Path, change: Callable[[Json], None], into: Path, *, only
             change(instance["attributes"])
             index = instance.get("index_key")
             module = f"{resource['module']}." if "module" in resource else ""
-            changed.append(f"{module}{SERVICE}.{resource['name']}" + (f"[{json.dumps(index)}]" if index is not None else ""))
+            changed.append(
+                f"{module}{SERVICE}.{resource['name']}" + (f"[{json.dumps(index)}]" if index is not None else "")
+            )
     into.write_text(json.dumps(document))
     return changed
 

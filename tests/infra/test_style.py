@@ -12,7 +12,15 @@ import pytest
 from tree import Tree, blocks, configuration, listed
 
 MODULE_FILES = {"main.tf", "variables.tf", "outputs.tf", "versions.tf", "README.md"}
-ENVIRONMENT_FILES = {"backend.tf", "main.tf", "providers.tf", "variables.tf", "outputs.tf", "versions.tf", "main.tfvars"}
+ENVIRONMENT_FILES = {
+    "backend.tf",
+    "main.tf",
+    "providers.tf",
+    "variables.tf",
+    "outputs.tf",
+    "versions.tf",
+    "main.tfvars",
+}
 SNAKE_CASE = re.compile(r"_?[a-z][a-z0-9]*(_[a-z0-9]+)*")
 # §3.2 of the specification names this output so.
 OUTPUTS_BY_THE_SPECIFICATION = {"DB_PRIVATE_IP"}
@@ -134,7 +142,9 @@ def services(tree: Tree) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_terraform_manages_no_traffic(tree: Tree) -> None:
     """The console owns the split: a traffic block here would put it back at every apply."""
-    found = [name for name, service in services(tree) if "traffic" in service or "traffic" in service.get("dynamic", {})]
+    found = [
+        name for name, service in services(tree) if "traffic" in service or "traffic" in service.get("dynamic", {})
+    ]
     assert found == []
 
 
@@ -156,5 +166,7 @@ def test_nothing_is_kept_in_a_file_that_holds_a_secret(tree: Tree) -> None:
 
 @pytest.mark.parametrize("word", ["TODO", "FIXME", "changeme", "example.com"])
 def test_nothing_is_left_to_fill_in(tree: Tree, word: str) -> None:
-    found = [tree.named(file) for folder in tree.directories for file in configuration(folder) if word in file.read_text()]
+    found = [
+        tree.named(file) for folder in tree.directories for file in configuration(folder) if word in file.read_text()
+    ]
     assert found == []

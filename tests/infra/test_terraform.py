@@ -1,4 +1,4 @@
-"""Terraform's own verdict: form, schema, the modules' tests. Schema only: no provider and no Google Cloud takes part."""
+"""Terraform's own verdict: form, schema, the modules' tests. Schema only: no provider, no Google Cloud."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import RUNS
-from offline import Toolchain, plan, toolchains
+from offline import Plan, Toolchain, plan, toolchains
 from tree import Tree
+
+from conftest import RUNS
 
 SPECIFIED_MODULES = {
     "arq_cron",
@@ -51,7 +52,7 @@ def test_a_directory_is_valid(toolchain: Toolchain, directory: Path) -> None:
 
 def test_the_oldest_terraform_is_there_to_validate_with() -> None:
     if "floor" not in toolchains():
-        pytest.skip("Terraform 1.8 as a library needs CPython 3.11 or 3.12, and neither was found: the floor is unchecked")
+        pytest.skip("Terraform 1.8 as a library needs CPython 3.11 or 3.12, and there is none: the floor is unchecked")
 
 
 def test_a_modules_own_tests_pass(
@@ -65,13 +66,10 @@ def test_a_modules_own_tests_pass(
     record_property(f"{RUNS} {module.name}", runs)
 
 
-def test_every_root_can_be_planned(root: Path) -> None:
-    assert plan(root).resources
+def test_every_root_can_be_planned(planned_root: Plan) -> None:
+    assert planned_root.resources
 
 
 def test_a_second_plan_is_empty(root: Path) -> None:
     """What an apply leaves is what the configuration says: nothing flaps between two applies."""
-    first = plan(root)
-    assert plan(root, first.state).changes() == []
-
-
+    assert plan(root, plan(root).state).changes() == []

@@ -68,13 +68,14 @@ def configuration(folder: Path) -> dict[Path, Json]:
 
 
 def blocks(folder: Path, kind: str, *labels: str) -> dict[str, Json]:
-    """The blocks of a kind in a directory, by name: ``blocks(folder, "variable")``, ``blocks(folder, "resource", TYPE)``."""
+    """The blocks of a kind in a directory, by name: ``blocks(folder, "resource", "google_redis_instance")``."""
     found: dict[str, Json] = {}
     for content in configuration(folder).values():
-        inner = content.get(kind, {})
-        for label in labels:
-            inner = inner.get(label, {})
-        found |= inner
+        for outer in listed(content.get(kind)):
+            inner = outer
+            for label in labels:
+                inner = inner.get(label, {})
+            found |= inner
     return found
 
 
