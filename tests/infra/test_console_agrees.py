@@ -31,7 +31,7 @@ NAMES = [policy.name for policy in policies(Environment("prod", "bytereview-prod
 
 
 @pytest.fixture(params=ALERTING)
-def planned(request: pytest.FixtureRequest, tree: Tree) -> Plan:
+def watched(request: pytest.FixtureRequest, tree: Tree) -> Plan:
     return plan(tree.environment(request.param))
 
 
@@ -91,15 +91,15 @@ def policy(resource: Resource) -> Policy:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_alert_is_the_one_that_the_console_falls_back_to(planned: Plan, name: str) -> None:
-    (resource,) = [each for each in planned.of("google_monitoring_alert_policy") if each.values["display_name"] == name]
+def test_an_alert_is_the_one_that_the_console_falls_back_to(watched: Plan, name: str) -> None:
+    (resource,) = [each for each in watched.of("google_monitoring_alert_policy") if each.values["display_name"] == name]
     environment = Environment("prod", "bytereview-prod", "us-central1")
     (wanted,) = [each for each in policies(environment) if each.name == name]
     assert policy(resource) == wanted
 
 
-def test_the_burn_that_pages_is_the_consoles_fast_burn(planned: Plan) -> None:
-    burns = [r for r in planned.of("google_monitoring_alert_policy") if "burn above" in r.values["display_name"]]
+def test_the_burn_that_pages_is_the_consoles_fast_burn(watched: Plan) -> None:
+    burns = [r for r in watched.of("google_monitoring_alert_policy") if "burn above" in r.values["display_name"]]
     windows = {"5m": 300, "30m": 1800, "1h": 3600, "6h": 21_600}
     wanted = {(rate, windows[long], windows[short]) for long, short, rate in FAST_BURN}
     found = set()
