@@ -6,6 +6,7 @@ overlap, metrics that do not exist, alerts without a runbook.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 import re
@@ -299,10 +300,12 @@ def test_alerts_watch_metrics_that_exist(planned: Plan) -> None:
 
 
 def objective(values: Json) -> Json:
-    """An SLO as the API has it: its indicator is one level deeper than Terraform's."""
+    """An SLO as the API has it: its indicator is one level deeper than Terraform's, and availability has no switch."""
     indicators = {"basic_sli": "basic_sli", "request_based_sli": "request_based", "windows_based_sli": "windows_based"}
     kept = {key: values.get(key) for key in ("display_name", "goal", "calendar_period", "user_labels")}
-    indicator = {sent: values.get(key) for key, sent in indicators.items() if values.get(key)}
+    indicator = {sent: copy.deepcopy(values[key]) for key, sent in indicators.items() if values.get(key)}
+    for basic in indicator.get("basic_sli", []):
+        basic["availability"] = [{} for switch in basic["availability"] if switch["enabled"]]
     kept["service_level_indicator"] = [indicator]
     if days := values.get("rolling_period_days"):
         kept["rolling_period"] = f"{days * 86400}s"
