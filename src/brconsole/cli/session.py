@@ -69,15 +69,19 @@ class Session:
         """The way to the APIs for as long as the block lasts. A simulation starts at once where it is wanted `early`,
         else when it is first asked for: the screen is painted before.
         """
+        job = self.loaded.config.migrations.job
         if self.options.simulate:
             from brconsole.cli.simulated import SimulatedConnection
 
-            with SimulatedConnection(self.options.simulation, CALL_DEADLINE_S) as simulated:
+            file = self.options.config or os.environ.get("BRCONSOLE_CONFIG")
+            with SimulatedConnection(
+                self.options.simulation, CALL_DEADLINE_S, config=Path(file) if file else None, migration_job=job
+            ) as simulated:
                 if early:
                     simulated.start()
                 yield simulated
         else:
-            yield FixedConnection(*self._endpoints(), CALL_DEADLINE_S, self.state_folder())
+            yield FixedConnection(*self._endpoints(), CALL_DEADLINE_S, self.state_folder(), job)
 
     def _endpoints(self) -> tuple[str | None, str | None]:
         """The gRPC and the HTTP endpoint in place of Google's, checked before anything is imported for them."""
@@ -105,6 +109,7 @@ class FixedConnection:
     http_endpoint: str | None
     deadline_s: float
     state_folder: Path
+    migration_job: str = "migrate-db"
 
     @property
     def simulated(self) -> bool:
@@ -115,7 +120,9 @@ class FixedConnection:
         """As configured."""
         from brconsole.wiring import ConnectionOptions
 
-        return ConnectionOptions(self.endpoint, self.http_endpoint, self.deadline_s, self.state_folder)
+        return ConnectionOptions(
+            self.endpoint, self.http_endpoint, self.deadline_s, self.state_folder, self.migration_job
+        )
 
 
 def begin(ctx: click.Context) -> Session:

@@ -42,8 +42,11 @@ class Addresses:
     http: str
 
 
-def command_line(options: SimulationOptions) -> tuple[str, ...]:
-    """How the child is called. `-P` keeps a file in the current folder from posing as one of our modules."""
+def command_line(options: SimulationOptions, config: Path | None = None) -> tuple[str, ...]:
+    """How the child is called; `config` names the migrations' project.
+
+    `-P` keeps a file in the current folder from posing as one of our modules.
+    """
     words = [sys.executable, "-P", "-m", "brconsole", "simulate", "--port", "0", "--http-port", "0", "--json"]
     words += ["--until-stdin-closes", "--scenario", options.scenario or "demo"]
     if options.speed is not None:
@@ -56,6 +59,10 @@ def command_line(options: SimulationOptions) -> tuple[str, ...]:
         words += ["--latency", repr(options.latency_ms)]
     if options.services is not None:
         words += ["--services", str(options.services)]
+    if options.postgres is not None:
+        words += ["--postgres", options.postgres]
+        if config is not None:
+            words += ["--config", str(config)]
     return tuple(words)
 
 
@@ -69,9 +76,12 @@ class SimulatedConnection:
         command: Sequence[str] | None = None,
         start_deadline_s: float = START_DEADLINE_S,
         stop_deadline_s: float = STOP_DEADLINE_S,
+        config: Path | None = None,
+        migration_job: str = "migrate-db",
     ) -> None:
         self._deadline_s = deadline_s
-        self._command = tuple(command or command_line(options))
+        self._migration_job = migration_job
+        self._command = tuple(command or command_line(options, config))
         self._stop_deadline_s = stop_deadline_s
         self._start_deadline_s = start_deadline_s
         self._start_by = 0.0
@@ -136,7 +146,7 @@ class SimulatedConnection:
         from brconsole.wiring import ConnectionOptions
 
         found = self.addresses()
-        return ConnectionOptions(found.grpc, found.http, self._deadline_s, self.state_folder)
+        return ConnectionOptions(found.grpc, found.http, self._deadline_s, self.state_folder, self._migration_job)
 
     def addresses(self) -> Addresses:
         """The child's addresses, once it has said them. May be called from any thread."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from brconsole.domain.slo import Objective
     from brconsole.domain.spend import DailyCost
     from brconsole.domain.traffic import TrafficTarget
+    from brconsole.operations.migration_ports import Jobs, JobWriter
 
 
 class Clock(Protocol):
@@ -285,3 +286,5 @@ class Cloud:
     beacon: Beacon | None = None
     migration_proofs: MigrationProofs | None = None
     attestations: Attestations | None = None
+    jobs: Jobs | None = None
+    job_writer: JobWriter | None = None
