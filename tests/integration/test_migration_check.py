@@ -8,7 +8,7 @@ import pytest
 from alembic_projects import BYTEREVIEW, HEAD, add, bytereview_with, check, project, refusing, the
 
 from brconsole.domain.migration import MigrationClass, Ruling
-from conftest import Ground
+from grounds import Ground
 
 BAD = {
     "dropped_column": ("ban-drop-column", MigrationClass.CONTRACT),
