@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from brconsole.config.schema import Infra
     from brconsole.domain.environment import Environment
+    from brconsole.operations.infra_ports import TerraformFolder
     from brconsole.operations.migration_ports import MigrationProject
     from brconsole.operations.ports import Clock, Cloud
 
@@ -109,3 +111,15 @@ def open_migrations(
 
     ground = TrialServer(postgres_bin) if trial else None
     return MigrationCheck(AlembicProject(Path(alembic), python), statements.read, squawk.lint, ground, tell)
+
+
+def open_terraform(environment: Environment, settings: Infra) -> TerraformFolder:
+    """The Terraform folder of an environment. Nothing is run and nothing is looked for yet."""
+    import os
+    from pathlib import Path
+
+    from brconsole.config.values import parse_duration
+    from brconsole.integrations.terraform import FolderOnDisk
+
+    folder = Path(settings.folder.replace("{environment}", environment.name))
+    return FolderOnDisk(folder, settings.terraform, parse_duration(settings.timeout), os.environ, Path.cwd())

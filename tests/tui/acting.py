@@ -124,10 +124,6 @@ class FakeDesk:
         """Remember it."""
         self.driven = self.driven | {service} if wanted else self.driven - {service}
 
-    def drives(self, service: str) -> bool:
-        """Whether it was ordered."""
-        return service in self.driven
-
     # -- proposals ----------------------------------------------------------------------------------------------------
 
     def service(self, name: str = "api") -> Service:
@@ -249,6 +245,18 @@ def view(state: Rollout, fleet: Fleet, **changes: Any) -> RolloutView:
 def entry(kind: str, at: datetime, **fields: Any) -> Entry:
     """An entry of the journal."""
     return Entry(json.loads(json.dumps(entry_document(kind, fields, at, "0" * 64))))
+
+
+def seen(fleet: Fleet, **changes: object) -> Seen:
+    """A look at the rollout of `api` and at its undo target."""
+    state = rollout()
+    at = samples.NOW - timedelta(minutes=6)
+    entries = (
+        entry("outcome", at, service="api", result="done", what=f"api: observe: {STABLE} 100 %", who="ana"),
+        entry("outcome", at, service="api", result="accepted, not verified", what="api: accepted", who="ana"),
+    )
+    found = Seen(view(state, fleet), None, card(), samples.NOW - timedelta(seconds=4), entries)
+    return replace(found, **changes)  # type: ignore[arg-type]
 
 
 def acting(

@@ -56,7 +56,7 @@ MORE = {
     "traffic dev": ["traffic", "dev", "api", "api-00041-abc=100"],
 }
 READS = {
-    "config path", "config show", "gate", "info", "journal",
+    "config path", "config show", "gate", "info", "infra drift", "infra outputs", "infra plan", "journal",
     "keys", "migrate check", "migrate plan", "migrate status", "release status",
     "simulate", "status", "themes", "watch",
 }  # fmt: skip

@@ -129,7 +129,9 @@ def _what(entry: Entry) -> Text:
     result = entry.text("result")
     good = _status(result) == exit_codes.DONE
     glyph, style = (glyphs.GOOD, "green") if good else (glyphs.BAD, "bold red")
-    late = ", found out afterwards" if entry.document.get("found_afterwards") is True else ""
+    late = ""
+    if entry.found_afterwards:
+        glyph, style, late = glyphs.WARN, "yellow", ", found out afterwards"
     line = Text(f"{glyph} {clean(result, 60)}{late}", style)
     return line.append(f": {clean(entry.text('what'), 400)}", "default")
 

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, Entry] = {
     "rollback": Entry("rollback", "rollback", "Send all traffic back to what served before."),
     "migrate": Entry("migrate", "migrate", "The database's migrations: check, plan, approve, run, status."),
     "agent": Entry("agent", "agent", "The headless driver and watcher."),
+    "infra": Entry("infra", "infra", "Terraform, looked at: drift and who wins, the plan, the outputs."),
     "journal": Entry("journal", "journal", "What was done and what became of it; --verify checks it."),
     "simulate": Entry("simulate", "simulate", "The embedded Google Cloud in the foreground."),
     "doctor": Entry("doctor", "doctor", "Credentials, permissions, APIs, quota, clock; the write path."),

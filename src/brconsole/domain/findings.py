@@ -37,6 +37,7 @@ class WayOut(StrEnum):
     """What a person may choose."""
 
     WAIT = "wait"
+    AGAIN = "order it again"
     ROLL_BACK = "roll back"
     ADOPT = "adopt"
     RESTORE = "restore"

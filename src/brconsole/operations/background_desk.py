@@ -187,9 +187,10 @@ class BackgroundDesk:
             self._driven = self._driven | {service} if wanted else self._driven - {service}
         self._thread.call(self._begin)
 
-    def drives(self, service: str) -> bool:
-        """Whether this desk does so."""
-        return service in self._driven
+    @property
+    def driven(self) -> frozenset[str]:
+        """The services whose wheel is held here."""
+        return self._driven
 
     # --------------------------------------------------------------------------------------------- on the feeds' thread
 
@@ -309,7 +310,7 @@ class BackgroundDesk:
         from brconsole.domain.intent import Rollout
         from brconsole.operations.outcome import Outcome
 
-        ticked = await cases.releases.tick(service)
+        ticked = await cases.releases.drive(service)
         entries = await self._tail(cases, service)
         if isinstance(ticked, Outcome):
             self._now_seen(service, problem=ticked.sentence, entries=entries)

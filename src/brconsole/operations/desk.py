@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from brconsole.domain.environment import Environment
     from brconsole.domain.migration_view import MigrationView, RunView
@@ -213,5 +214,6 @@ class Desk(Protocol):
     def drive(self, service: str, wanted: bool) -> None:
         """Do what the rollout's reducer decides from now on, under the standing order just given; or no more."""
 
-    def drives(self, service: str) -> bool:
-        """Whether this desk does so."""
+    @property
+    def driven(self) -> AbstractSet[str]:
+        """The services whose wheel is held here."""

@@ -23,7 +23,7 @@ from brconsole.domain.gates import BudgetEvidence, GateInputs, LatencyRule, eval
 from brconsole.domain.intent import AFTER_PROMOTION, BEFORE_TRAFFIC, Rollout
 from brconsole.domain.judge import Minute, closed_minutes
 from brconsole.domain.migration_proof import ReleaseSchema, recorded_reads
-from brconsole.domain.needs import evidence_since
+from brconsole.domain.needs import evidence_since, sign_of_life
 from brconsole.domain.requests import RequestTable
 from brconsole.domain.series import Series, summed
 from brconsole.domain.service import Revision, Service
@@ -84,7 +84,7 @@ class EvidenceReader:
         """
         candidate = state.canary if state is not None else service.latest_ready
         revisions, heartbeat = await asyncio.gather(
-            self.revisions(service.name, now, fleet), self._heartbeat(state, now)
+            self.revisions(service.name, now, fleet), self._heartbeat(service.name, state, now)
         )
         schema = await self.release_schema(service, candidate, state, revisions.value, now)
         if candidate is None:
@@ -302,15 +302,13 @@ class EvidenceReader:
             return Reading(error=f"{candidate} could not be read")
         return await self._read(("image", candidate), now, RULES_FRESH, RUN, lambda: attestations.attestation(found))
 
-    async def _heartbeat(self, state: Rollout | None, now: datetime) -> Heartbeat | None:
-        """The sign of life of the agent or pipeline that the record names. The metric tells that one lives, not who."""
+    async def _heartbeat(self, service: str, state: Rollout | None, now: datetime) -> Heartbeat | None:
+        """The sign of life of whoever drives this rollout."""
         beacon: Beacon | None = self.cloud.beacon
-        driver = None if state is None else state.driver
-        if beacon is None or driver is None or not driver.headless:
+        if beacon is None or state is None:
             return None
-        read = await self._read(("heartbeat",), now, HEARTBEAT_FRESH, MONITORING, lambda: beacon.last_heartbeat(now))
-        at: datetime | None = read.value
-        return None if at is None else Heartbeat(driver.who, at, headless=True)
+        read = await self._read(("heartbeats",), now, HEARTBEAT_FRESH, MONITORING, lambda: beacon.heartbeats(now))
+        return sign_of_life(state, service, read.value or (), now)
 
     # ---------------------------------------------------------------------------------------------------------- reading
 

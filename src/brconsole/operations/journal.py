@@ -91,6 +91,11 @@ class Entry:
         return found if isinstance(found, str) else None
 
     @property
+    def found_afterwards(self) -> bool:
+        """Whether this outcome was found out by a later start, since a crash interrupted the write."""
+        return self.document.get("found_afterwards") is True
+
+    @property
     def at(self) -> datetime | None:
         """When it was written, in service time; None where that was not known."""
         try:

@@ -3,7 +3,7 @@
     card = await rollbacks.card("api", fleet)            # what `B` opens, and what is pre-checked all the time
     made = await rollbacks.propose("api", reason)        # a Proposal on the card's target
     rollbacks.arm(made)                                  # `a`, in an environment that is read-only by default
-    outcome = await rollbacks.send(made, BY_KEY)         # `y`
+    outcome = await gateway.send(made, BY_KEY)           # `y`
     group = await rollbacks.propose_group(reason); outcome = await rollbacks.send_group(group, by_name("prod"))
 
 Only Cloud Run's write is needed. Monitoring, Logging and the journal's history make the card better where they answer
@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from brconsole.domain import undo
-from brconsole.domain.decision import Actor, Write
+from brconsole.domain.decision import Actor, Wait, Write
 from brconsole.domain.environment import Environment
 from brconsole.domain.fleet import Fleet
 from brconsole.domain.intent import PREV_TAG, UNKNOWN_REVISION, Phase, Rollout, intent_of
@@ -48,7 +48,7 @@ from brconsole.operations.gateway import (
     Progress,
     Proposal,
     WriteAction,
-    propose_write,
+    propose_rollback,
 )
 from brconsole.operations.outcome import Confirmed, Outcome, OutcomeKind, worst
 from brconsole.operations.ports import Cloud, LiveService
@@ -247,14 +247,14 @@ class Rollbacks:
         notes = (*loud, *target.skipped)
         if known.service is not None and known.as_of is not None:
             decided = order.decide(known.service, known.as_of)
-            if isinstance(decided, Write):
-                return propose_write(
+            if isinstance(decided, Write) or (isinstance(decided, Wait) and known.live):
+                return propose_rollback(
                     self.environment,
                     WriteAction.ROLLBACK,
                     known.service,
                     decided,
+                    order,
                     requests_per_s=self._rate(name),
-                    rollback=order,
                     notes=notes,
                 )
             if known.live:
@@ -292,16 +292,6 @@ class Rollbacks:
         why = self.gateway.modes.arm(plans)
         return None if why is None else Outcome(OutcomeKind.REFUSED, why)
 
-    async def send(
-        self,
-        made: Proposal | Outcome,
-        confirmed: Confirmed,
-        progress: Progress | None = None,
-        wait_s: float = SERVED_WITHIN_S,
-    ) -> Outcome:
-        """Send a rollback and wait until it is served."""
-        return made if isinstance(made, Outcome) else await self.gateway.send(made, confirmed, progress, wait_s)
-
     async def send_group(
         self,
         group: GroupProposal | Outcome,
@@ -326,7 +316,7 @@ class Rollbacks:
         progress: Progress | None = None,
     ) -> Outcome:
         """`brconsole rollback`."""
-        return await self.send(await self.propose(service, reason, to), confirmed, progress)
+        return await self.gateway.send(await self.propose(service, reason, to), confirmed, progress)
 
     # ------------------------------------------------------------------------------------------------------- draining
 
@@ -340,11 +330,7 @@ class Rollbacks:
         except Exception as error:  # noqa: BLE001 - what cannot be read is not known to be drained
             return Outcome(OutcomeKind.UNREACHABLE, f"{service}: {clean(str(error), 300)}", service)
         others = await self._others_requests(service, target, served_since, live.server_time)
-        seen = live.service
-        record = intent_of(seen)
-        if isinstance(record, Rollout) and record.phase is Phase.ROLLED_BACK and record.stable == target:
-            seen = replace(seen, reconciling=False)  # what Cloud Run still works on is that record, not the traffic
-        return undo.progress(seen, target, others)
+        return undo.progress(live.service, target, others)
 
     async def _others_requests(self, service: str, target: str, since: datetime, now: datetime) -> int | None:
         end = closed_minute(now)

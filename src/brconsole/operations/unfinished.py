@@ -19,6 +19,7 @@ from brconsole.domain.job import Execution, LiveJob
 from brconsole.domain.migration_run import RELEASE_ENV, Approval, approval_of
 from brconsole.domain.service import Service
 from brconsole.domain.text import clean
+from brconsole.domain.undo import concluded
 from brconsole.operations.failure import SourceFailure
 from brconsole.operations.gateway import Gateway, WriteAction
 from brconsole.operations.journal import Entry, JournalFailure
@@ -114,7 +115,7 @@ async def _settle(gateway: Gateway, entry: Entry) -> Unfinished:
     ways = _ways(entry, live.service, found)
     now = told(live.service.desired_split())
     words = {
-        Found.TAKEN: f"{begun}; it was taken: {now}" + ("" if settled(live.service) else ", not served yet"),
+        Found.TAKEN: f"{begun}; it was taken: {now}{_left(live.service)}",
         Found.NOT_TAKEN: f"{begun}; it was not taken: {now}",
         Found.OVERTAKEN: f"{begun}; the service was changed since: {now}",
     }[found]
@@ -147,13 +148,27 @@ def _is_rollback(entry: Entry) -> bool:
     return entry.text("action") in (WriteAction.ROLLBACK.value, WriteAction.ABORT.value)
 
 
+def _left(service: Service) -> str:
+    """What a write that was taken still lacks."""
+    if not settled(service):
+        return ", not served yet"
+    return ", served, and not recorded as complete yet" if _unrecorded(service) else ""
+
+
+def _unrecorded(service: Service) -> bool:
+    """Whether a rollback is served and only its record still says that it is under way."""
+    state = intent_of(service)
+    return concluded(state, service) is not state
+
+
 def _ways(entry: Entry, service: Service, found: Found) -> tuple[WayOut, ...]:
     state = intent_of(service)
     active = isinstance(state, Rollout) and state.active
     if _is_rollback(entry) and found is not Found.TAKEN:
         return (WayOut.ROLL_BACK,)
-    if found is Found.TAKEN and settled(service):
-        return (WayOut.WAIT, WayOut.ABORT) if active else ()
-    if found is Found.TAKEN:
+    if not settled(service):
         return (WayOut.WAIT, WayOut.ROLL_BACK)
-    return (WayOut.PROMOTE, WayOut.ABORT) if active else (WayOut.START,)
+    if _unrecorded(service):
+        return (WayOut.ROLL_BACK, WayOut.START)
+    onward = (WayOut.WAIT, WayOut.ABORT) if active else ()
+    return onward if found is Found.TAKEN else (WayOut.AGAIN, *onward)

@@ -201,7 +201,7 @@ class ReleaseScreen(BoardScreen):
 
     def _drives(self) -> bool:
         desk = self.app.settings.desks.get(self.model.environment.name)
-        return desk is not None and desk.drives(self.service)
+        return desk is not None and self.service in desk.driven
 
     def _gates(self, seen: Seen, box: Box) -> Panel:
         view = seen.view
