@@ -104,8 +104,8 @@ class Looks:
     async def revisions(self, service: str, now: Any, fleet: object = None) -> Reading[tuple[Revision, ...]]:
         return Reading(self.run.revisions_by_service[service], now)
 
-    async def release_schema(self, *_asked: object) -> None:
-        """No migrations are configured."""
+    async def release_schema(self, *_: object) -> None:
+        """There are no migrations here."""
 
 
 @dataclass
