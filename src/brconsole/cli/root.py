@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, Entry] = {
     "traffic": Entry("traffic", "traffic", "Any split of a service's traffic, and back to the split before."),
     "release": Entry("release", "release", "Start, step, hold, abort or drive a canary rollout."),
     "rollback": Entry("rollback", "rollback", "Send all traffic back to what served before."),
+    "migrate": Entry("migrate", "migrate", "The database's migrations: check, plan, approve, run, status."),
     "agent": Entry("agent", "agent", "The headless driver and watcher."),
     "infra": Entry("infra", "infra", "Terraform, looked at: drift and who wins, the plan, the outputs."),
     "journal": Entry("journal", "journal", "What was done and what became of it; --verify checks it."),

@@ -63,7 +63,14 @@ def check_config(config: Config, locate: Locate, command_names: Collection[str])
             allowed=listed(config.environments),
             nearest=nearest(config.default_environment, config.environments),
         )
-    _apply(_check_filled, config.migrations.job, ("migrations", "job"), locate)
+    migrations = config.migrations
+    for key, text in (
+        ("alembic", migrations.alembic),
+        ("job", migrations.job),
+        ("python", migrations.python),
+        ("postgres_bin", migrations.postgres_bin),
+    ):
+        _apply(_check_filled, text, ("migrations", key), locate)
     _apply(_check_folder, config.infra.folder, ("infra", "folder"), locate)
     _apply(_check_filled, config.infra.terraform, ("infra", "terraform"), locate)
     _apply(_check_limit, config.infra.timeout, ("infra", "timeout"), locate)

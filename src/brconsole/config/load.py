@@ -99,7 +99,7 @@ def load(
 
     config = convert_table(layers.merged, Config, (), layers.where)
     check_config(config, layers.where, command_names)
-    config = _with_absolute_paths(config, layers.own_origin(("migrations", "alembic")), cwd)
+    config = _with_absolute_paths(config, layers.own_origin, cwd)
     project = next((file.parent for file, layer in files if layer is Layer.PROJECT_FILE), None)
     config = _with_infra_paths(config, layers.own_origin, project or cwd, cwd)
     origins = {dotted(path): layers.own_origin(path) for path, _ in _leaves(msgspec.to_builtins(config))}
@@ -242,12 +242,17 @@ def _leaves(value: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object
         yield path, value
 
 
-def _with_absolute_paths(config: Config, origin: Origin, cwd: Path) -> Config:
+def _with_absolute_paths(config: Config, origin: Callable[[KeyPath], Origin], cwd: Path) -> Config:
     """A relative path in a file is relative to that file, so that it means the same from every folder."""
-    if config.migrations.alembic is None:
-        return config
-    file = (cwd / (origin.folder or cwd) / Path(config.migrations.alembic).expanduser()).absolute()
-    return msgspec.structs.replace(config, migrations=msgspec.structs.replace(config.migrations, alembic=str(file)))
+    table = config.migrations
+    absolute = {
+        key: str((cwd / (origin(("migrations", key)).folder or cwd) / Path(text).expanduser()).absolute())
+        for key, text in (("alembic", table.alembic), ("python", table.python), ("postgres_bin", table.postgres_bin))
+        if text is not None and not (key == "python" and "/" not in text)
+    }
+    return (
+        msgspec.structs.replace(config, migrations=msgspec.structs.replace(table, **absolute)) if absolute else config
+    )
 
 
 def _with_infra_paths(config: Config, own_origin: Callable[[KeyPath], Origin], project: Path, cwd: Path) -> Config:

@@ -77,7 +77,12 @@ class Migrations(_Table, frozen=True):
     """Where the database migrations are, and the Cloud Run job that runs them."""
 
     alembic: str | None = None
+    """The project's alembic.ini, or its pyproject.toml; relative to the file that says so."""
     job: str = "migrate-db"
+    python: str | None = None
+    """The interpreter that has the project's own libraries; a bare name is looked up on PATH."""
+    postgres_bin: str | None = None
+    """The folder of initdb and postgres for the throwaway server."""
 
 
 class Infra(_Table, frozen=True):

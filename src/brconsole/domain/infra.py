@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from brconsole.domain.intent import ANNOTATION, Rollout, Unreadable, parse
+from brconsole.domain.annotation import Unreadable
+from brconsole.domain.intent import ANNOTATION, Rollout, parse
 from brconsole.domain.terraform_plan import (
     ABSENT,
     CLOUD_RUN,

@@ -64,6 +64,31 @@ class SchemaRevision:
 
 
 @dataclass(frozen=True, slots=True)
+class RevisionFile:
+    """A revision with what its file says beyond what the rest of the console needs."""
+
+    source: SchemaRevision
+    declared: str | None = None
+    """The module variable `brconsole` as written; None where there is none."""
+    downgrade: str = "present"
+    """`present`, `absent`, `empty`, or `raises` at once."""
+    upgrade_line: int | None = None
+    downgrade_line: int | None = None
+    mode_line: int | None = None
+    """Where the code looks whether it runs offline."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningCode:
+    """The oldest code that still runs beside the database: what carries traffic or holds the tag `prev`."""
+
+    oldest_index: int | None
+    """The place on the line of the newest revision that it was built with; None where that is not known."""
+    named: str
+    """Which Cloud Run revision that is, or why it is not known; for the message."""
+
+
+@dataclass(frozen=True, slots=True)
 class TableLock:
     """A lock that a revision takes on a table, and how long it may last. Rows and bytes are None where unknown."""
 
