@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from alembic_projects import ENV, add, check, project, refusing, the
+from grounds import Ground
 
 from brconsole.domain.migration import MigrationClass, RunningCode
 from brconsole.integrations import alembic as integration
@@ -16,7 +17,6 @@ from brconsole.integrations.trial import TrialServer
 from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.migration_check import MigrationCheck
 from brconsole.operations.migration_ports import Direction
-from grounds import Ground
 
 ADD = 'op.add_column("t", sa.Column("x", sa.Integer))'
 DROP = 'op.drop_column("t", "x")'
