@@ -264,16 +264,17 @@ async def test_a_cancelled_execution_ends_and_is_not_cancelled_twice(run) -> Non
 
 @pytest.mark.parametrize("enforced", [True, False])
 async def test_whether_a_stale_etag_is_refused_is_a_choice(run, enforced: bool) -> None:
-    on = await run(etag_enforced=enforced)
+    on = await run(etag_enforced=enforced, speed=60.0)
     stale = (await on.job()).etag
-    await on.started()
+    first = await on.jobs.run_job(name=JOB)
+    await on.waited(first.operation.name)
     call = on.jobs.run_job(request={"name": JOB, "etag": stale})
     if enforced:
         with pytest.raises(exceptions.Aborted, match="Conflict for resource 'migrate-db'"):
             await call
     else:
-        assert (await call).metadata.name
-    fresh = (await on.job()).etag
+        await on.waited((await call).operation.name)
+    fresh = (await on.job()).etag  # the end of an execution changes the job as well
     assert (await on.jobs.run_job(request={"name": JOB, "etag": fresh})).metadata.name
 
 

@@ -28,7 +28,7 @@ def test_check_plan_approve_run_and_the_gate_of_the_release_passes(world: World)
     verdict, evidence = world.gate()
     assert (verdict, f"1 pending: {name}" in evidence) == ("hold", True)
     refused = world("migrate", "run", "prod", "--write", "--yes")
-    assert (refused.status, "brconsole migrate approve prod" in refused.err) == (exit_codes.CONFLICT, True)
+    assert (refused.status, "brconsole migrate approve prod" in refused.err) == (exit_codes.REFUSED, True)
     assert world("migrate", "approve", "prod", "0" * 64, "--write", "--yes").status == exit_codes.CONFLICT
     world.approved()
     done = world("migrate", "run", "prod", "--write", "--yes", "--reason", "Tuesday", "--json")

@@ -52,7 +52,7 @@ class Sitting:
         self.press("m")
         self.shown("Database · migrate-db")
         self.press("p")
-        self.shown("V approves it, once reviewed")
+        self.shown("the plan is not approved  V approves it")
         self.press("V")
         self.say_yes("approve it")
         self.shown("checked and approved  M runs it")
@@ -100,6 +100,8 @@ def test_by_keys_a_migration_is_planned_approved_and_run_and_its_canary_gets_its
         person.shown("✔ serving")
         person.leave("Promote api to 5 %")
         person.shown("● 5 %")
+        person.press("W")
+        person.shown("nobody holds the wheel")
     assert world.split()[CANARY] == 5
 
 

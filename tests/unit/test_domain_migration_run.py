@@ -16,7 +16,7 @@ from brconsole.domain.gates import Gate, Sentinel, migration
 from brconsole.domain.job import Execution, ExecutionState, JobLine, LiveJob, digest_of, repository_of
 from brconsole.domain.judge import Verdict
 from brconsole.domain.migration import MigrationClass, SchemaStep
-from brconsole.domain.migration_log import PlannedRun, Report, SchemaState, known_schema, report
+from brconsole.domain.migration_log import PlannedRevision, PlannedRun, Report, SchemaState, known_schema, report
 from brconsole.domain.migration_proof import live_schema, out_of_reach, reads_of, release_schema, sentinel
 from brconsole.domain.migration_run import (
     APPROVAL,
@@ -93,8 +93,8 @@ def ran(name: str = "run", digest: str = NEW, applied: str | None = "r4", **chan
     return report(made, [said])
 
 
-def approval(plan: str = PLAN) -> Approval:
-    return Approval(plan, "reviewer@example.com", NOW, {"r3": "b" * 64})
+def approval(plan: str = PLAN, revision: str = "r3") -> Approval:
+    return Approval(plan, "reviewer@example.com", NOW, {revision: "b" * 64})
 
 
 def job(**annotations: str) -> LiveJob:
@@ -104,7 +104,8 @@ def job(**annotations: str) -> LiveJob:
 def request(release: str = "m-1", refused: tuple[str, ...] = ()) -> RunRequest:
     schema = looked().schema
     assert schema is not None
-    return RunRequest(release, PlannedRun(PLAN, "r4", schema, ()), f"repo/api@{NEW}", refused, "approve it")
+    pending = (PlannedRevision("r3", "", MigrationClass.EXPAND), PlannedRevision("r4", "", MigrationClass.EXPAND))
+    return RunRequest(release, PlannedRun(PLAN, "r4", schema, pending), f"repo/api@{NEW}", refused, "approve it")
 
 
 def gate_of(proof: Sentinel) -> Gate:
@@ -170,6 +171,7 @@ def test_a_run_that_exists_is_watched_whatever_else_is_so() -> None:
         ({}, (), Stop.REFUSED),
         ({APPROVAL: "nonsense"}, (), Stop.REFUSED),
         ({APPROVAL: dump_approval(approval("c" * 64))}, (), Stop.CONFLICT),
+        ({APPROVAL: dump_approval(approval("c" * 64, "r1"))}, (), Stop.REFUSED),
         ({}, (execution("x", "run", env={"RELEASE_ID": "m-2"}, state=ExecutionState.RUNNING),), Stop.CONFLICT),
         ({}, (execution("x", "run", state=ExecutionState.UNKNOWN, completed=None),), Stop.CONFLICT),
     ],

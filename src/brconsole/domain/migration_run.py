@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -54,6 +54,10 @@ class Approval:
     """SHA-256 of the source by revision."""
     earlier: tuple[str, ...] = ()
     """Plans that were approved before, the newest first: their runs stay proven."""
+
+    def speaks_of(self, revisions: Iterable[str]) -> bool:
+        """Whether it was given for any of these revisions: else it is of a plan before, which says nothing of them."""
+        return bool(self.revisions.keys() & set(revisions))
 
     def covers(self, plan: str) -> bool:
         """Whether a plan is or was approved."""
@@ -278,7 +282,7 @@ def _not_approved(approval: Approval | Unreadable | None, asked: RunRequest) -> 
     how = f"review it, then: {asked.approve_with}" if asked.approve_with else "approve it first"
     if isinstance(approval, Unreadable):
         return Stopped(Stop.REFUSED, f"the approval on the job cannot be read ({approval.reason}): {how}")
-    if approval is None:
+    if approval is None or not approval.speaks_of(one.revision for one in asked.plan.revisions):
         return Stopped(Stop.REFUSED, f"the plan {asked.plan.hash[:12]} is not approved: {how}")
     by = f"{clean(approval.by, LONGEST_WHO)} approved {approval.plan[:12]} at {approval.at:%Y-%m-%d %H:%M} UTC"
     return Stopped(

@@ -160,7 +160,8 @@ def _of_plan(seen: MigrationSeen, pending: int, plan_hash: str) -> tuple[str, st
         return glyphs.BAD, "bad", f"the check refuses {len(checked.refused)} of {pending}; nothing may run", ""
     approval = None if seen.view is None else seen.view.approval
     if not isinstance(approval, Approval) or approval.plan != plan_hash:
-        word = "the plan changed since its approval" if isinstance(approval, Approval) else "the plan is not approved"
+        of_these = isinstance(approval, Approval) and approval.speaks_of(row.planned.revision for row in rows(seen))
+        word = "the plan changed since its approval" if of_these else "the plan is not approved"
         return glyphs.STALE, "warn", f"{pending} pending; {word}", "migration.approve"
     if checked is not None and checked.problem:
         return glyphs.WARN, "warn", f"{pending} pending and approved; {shown(checked.problem, 120)}", "migration.run"
@@ -243,8 +244,10 @@ def _plan(view: MigrationView, seen: MigrationSeen, now: datetime | None, width:
     elif approval.plan == plan.hash:
         who, old = shown(approval.by, 60).partition("@")[0], formats.age(_age(approval.at, now))
         pen.put(f"{glyphs.GOOD} approved", "good").put(f" by {who} {old} ago", "dim")
-    else:
+    elif approval.speaks_of(one.revision for one in plan.revisions):
         pen.put(f"{glyphs.WARN} approved was {approval.plan[:12]}", "warn")
+    else:
+        pen.put(f"{glyphs.STALE} not approved", "warn").put(f", the last that was is {approval.plan[:12]}", "dim")
     return fit(pen.line(), width)
 
 
