@@ -237,6 +237,14 @@ async def test_what_it_does_only_on_a_database_is_found_out(tmp_path: Path, grou
     assert report.migration_class is MigrationClass.UNKNOWN
 
 
+async def test_a_version_table_of_another_name_is_no_difference(tmp_path: Path, ground: Ground) -> None:
+    env = ENV.replace("configure(connection=connection", "configure(connection=connection, version_table='applied'")
+    ini = project(tmp_path, env)
+    add(ini, "a", None, MAKE, 'op.drop_table("t")')
+    report = (await check(ini, ground))["a"]
+    assert (refusing(report), report.reversible) == ([], True)
+
+
 async def test_a_role_that_the_project_takes_for_given_is_made(tmp_path: Path, ground: Ground) -> None:
     ini = project(tmp_path)
     add(ini, "a", None, MAKE + "\nop.execute('GRANT SELECT ON t TO \"reporting user\"')", 'op.drop_table("t")')

@@ -54,7 +54,7 @@ def check(
         raise MisuseError("--json and --github are two formats of one output; use one of them.")
     if applied is not None and everything:
         raise MisuseError("--from and --all contradict each other; use one of the two.")
-    reports = checked(session, None if everything else applied, trial=not no_postgres)
+    reports = checked(session, None if everything or applied == "base" else applied, trial=not no_postgres)
     if as_json:
         for report in reports:
             output.write_json(document(report))
