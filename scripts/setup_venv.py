@@ -1,11 +1,11 @@
 """Makes the virtual environment that the Makefile's targets run in, and says what it does and how long it takes.
 
-    python scripts/setup_venv.py VENV LOCK
+    python scripts/setup_venv.py VENV LOCK [--packages-only]
 
 Standard library only: it runs before anything is installed. Packages come from the lock with their hashes, then the
-project itself as an editable install. A marker file stands in the folder while it is being filled; a set-up that finds
-one (Ctrl+C, a lost connection, a full disk) starts again from nothing, because pip cannot tell a package of which only
-half was written.
+project itself as an editable install, unless only the packages are wanted. A marker file stands in the folder while it
+is being filled; a set-up that finds one (Ctrl+C, a lost connection, a full disk) starts again from nothing, because pip
+cannot tell a package of which only half was written.
 """
 
 from __future__ import annotations
@@ -121,10 +121,11 @@ def main(arguments: list[str]) -> None:
     total = count_pins(lock)
     say(f"installing {total} packages from {lock.name} (pinned, checked by hash)")
     install(pip, ["--require-hashes", "-r", str(lock)], total)
-    say("installing brconsole itself (editable)")
-    install(pip, ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)], 1)
-    # Where Python is told to write no bytecode, every start would compile the console anew.
-    compileall.compile_dir(ROOT / "src", quiet=2)
+    if "--packages-only" not in arguments:
+        say("installing brconsole itself (editable)")
+        install(pip, ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)], 1)
+        # Where Python is told to write no bytecode, every start would compile the console anew.
+        compileall.compile_dir(ROOT / "src", quiet=2)
     (venv / MARKER).unlink()
     say(f"ready in {time.monotonic() - started:.0f} s")
 

@@ -16,6 +16,9 @@ from brconsole.emulator.cloud import Cloud, Rule
 from brconsole.emulator.errors import not_found
 from brconsole.emulator.faults import Faults
 from brconsole.emulator.http import HttpApi, HttpReply, HttpRequest, HttpServer, Route
+from brconsole.emulator.job_runs import JobRuns
+from brconsole.emulator.log_store import LogStore
+from brconsole.simulation.jobs import JobBook
 from brconsole.simulation.world import DEFAULT_START, World
 
 
@@ -41,11 +44,14 @@ class Things(HttpApi):
 
 @pytest.fixture
 async def served() -> AsyncIterator[tuple[Cloud, int]]:
+    clock, log = Clock(DEFAULT_START, 1.0), LogStore()
     cloud = Cloud(
         World(1, DEFAULT_START, "quiet"),
-        Clock(DEFAULT_START, 1.0),
+        clock,
         quota.Quotas({quota.BIGQUERY: 3}),
         Faults(),
+        JobRuns(JobBook(1, DEFAULT_START, (), lambda project: ""), clock, log, {}),
+        log,
         denied=frozenset(),
     )
     server = HttpServer(cloud, [Things(cloud)])

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from brconsole.domain.alert import Condition
 from brconsole.domain.environment import BudgetSettings, Environment
 from brconsole.domain.fleet import RevisionKey
 from brconsole.emulator.composition import Emulator
@@ -140,6 +141,16 @@ async def test_every_alert_policy_is_understood_and_can_be_evaluated(emulator: S
             assert series, f"{policy.name} has data"
             assert all(row.period_s == condition.alignment_period_s for row in series)
             assert any(row.newest() is not None for row in series)
+
+
+async def test_the_burn_that_a_policy_asks_for_is_read(emulator: StartEmulator, open_prod: Open) -> None:
+    cloud, clock = await open_prod(await emulator(seed=7))
+    slo = "projects/bytereview-prod/services/api/serviceLevelObjectives/api-availability"
+    burn = Condition("threshold", 14.4, 60, filter=f'select_slo_burn_rate("{slo}", "3600s")', silence_is_fine=True)
+    (series,) = await cloud.metrics.condition(burn, closed_minute(clock), 1800)
+    newest = series.newest()
+    assert newest is not None
+    assert 0 <= newest < 14.4
 
 
 async def test_objectives_have_a_budget_and_events(emulator: StartEmulator, open_prod: Open) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from alembic_projects import ENV, add, check, project, refusing, the
+from grounds import Ground
 
 from brconsole.domain.migration import MigrationClass, RunningCode
 from brconsole.integrations import alembic as integration
@@ -16,7 +17,6 @@ from brconsole.integrations.trial import TrialServer
 from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.migration_check import MigrationCheck
 from brconsole.operations.migration_ports import Direction
-from conftest import Ground
 
 ADD = 'op.add_column("t", sa.Column("x", sa.Integer))'
 DROP = 'op.drop_column("t", "x")'
@@ -159,15 +159,9 @@ async def test_branches_dependencies_and_a_merge_run_one_by_one(tmp_path: Path, 
     add(ini, "a", None, MAKE, 'op.drop_table("t")')
     add(ini, "left", "a", ADD, DROP)
     add(ini, "right", "a", 'op.add_column("t", sa.Column("y", sa.Integer))', 'op.drop_column("t", "y")')
-    add(
-        ini,
-        "far",
-        None,
-        'op.create_table("u", sa.Column("i", sa.Integer))',
-        'op.drop_table("u")',
-        "depends_on = 'left'",
-    )
-    add(ini, "one", ("right", "far"), "pass", "pass")
+    add(ini, "one", ("left", "right"), "pass", "pass")
+    other = 'op.create_table("u", sa.Column("i", sa.Integer))'
+    add(ini, "far", "one", other, 'op.drop_table("u")', "depends_on = 'left'")
     reports = await check(ini, ground)
     assert {key: (refusing(report), report.reversible) for key, report in reports.items()} == dict.fromkeys(
         ("a", "left", "right", "far", "one"), ([], True)

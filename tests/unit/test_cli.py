@@ -484,6 +484,12 @@ def test_the_childs_command_line_carries_every_option() -> None:
     assert "--scenario demo" in " ".join(simulated.command_line(SimulationOptions()))
 
 
+def test_the_child_is_told_its_database_and_where_the_project_is_configured() -> None:
+    words = simulated.command_line(SimulationOptions(postgres="auto"), Path("/somewhere/brconsole.toml"))
+    assert "--postgres auto --config /somewhere/brconsole.toml" in " ".join(words)
+    assert "--config" not in simulated.command_line(SimulationOptions(), Path("/somewhere/brconsole.toml"))
+
+
 def test_output_is_ascii_in_json_and_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     output.write_json({"name": "\u202e\x9b31m\nx"})
     told = capsys.readouterr().out

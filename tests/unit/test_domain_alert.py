@@ -68,6 +68,13 @@ def test_a_gauge_that_nobody_reports_is_unknown_and_never_ok() -> None:
     assert judge(Policy("p", (depth(),)), [evaluate(depth(), (), CLOSED)]).state is UNKNOWN
 
 
+def test_a_gauge_whose_silence_is_fine_is_ok_without_points_and_fires_with_them() -> None:
+    overdue = depth(60, silence_is_fine=True)
+    assert [report.state for report in evaluate(overdue, (), CLOSED)] == [OK]
+    assert evaluate_series(overdue, series(500, 500, None, None, None)).state is OK
+    assert evaluate_series(overdue, series(500, 500)).state is FIRING
+
+
 def test_a_ratio_without_requests_is_not_over() -> None:
     assert evaluate_series(errors(), series(0.5, 0.5, None)).state is OK
     assert judge(Policy("p", (errors(),)), [evaluate(errors(), (), CLOSED)]).state is OK

@@ -104,6 +104,9 @@ class Looks:
     async def revisions(self, service: str, now: Any, fleet: object = None) -> Reading[tuple[Revision, ...]]:
         return Reading(self.run.revisions_by_service[service], now)
 
+    async def release_schema(self, *_asked: object) -> None:
+        """No migrations are configured."""
+
 
 @dataclass
 class World:
@@ -181,9 +184,9 @@ class World:
             case "shift":
                 return await session.shifts.shift("api", {STABLE: 60, CANARY: 40}, BY_DIALOG, "try")
             case "restore":
-                return await releases.send(await releases.propose(Restore("api"), "back"), BY_DIALOG)
+                return await releases.gateway.send(await releases.propose(Restore("api"), "back"), BY_DIALOG)
             case _:
-                return await releases.send(await releases.propose(Adopt("api"), "mine"), BY_DIALOG)
+                return await releases.gateway.send(await releases.propose(Adopt("api"), "mine"), BY_DIALOG)
 
     async def agent(self, passes: int) -> None:
         agent = self.sessions["agent"].agent

@@ -28,6 +28,8 @@ class SimulationOptions:
     start: datetime | None = None
     latency_ms: float | None = None
     services: int | None = None
+    postgres: str | None = None
+    """`auto`, or the URL of a server."""
 
     def given(self) -> tuple[str, ...]:
         """The flags that were set."""
@@ -85,6 +87,17 @@ def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
     """Remember what was given; the subcommand is parsed after the group, so its word comes later."""
     if value is not None and value is not False and param.name is not None:  # a seed of 0 is one
         ctx.meta.setdefault(_META, {})[param.name] = value
+
+
+class PostgresServer(click.ParamType[str]):
+    """`auto`, or the URL of a PostgreSQL server. A mistake is told without the value, which may hold a password."""
+
+    name = "server"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if value != "auto" and not value.startswith(("postgresql://", "postgres://")):
+            raise MisuseError("--postgres: allowed are auto and a URL such as postgresql://USER@HOST:PORT/.")
+        return value
 
 
 class GlobalOption(click.Option):
@@ -160,6 +173,13 @@ _SIMULATION = (
         type=_SERVICES,
         metavar="NUMBER",
         help="How many services there are; 5 are ByteReview's own.",
+    ),
+    _option(
+        "--postgres",
+        of=SimulationOption,
+        type=PostgresServer(),
+        metavar="URL|auto",
+        help="A PostgreSQL that migrations run on; auto starts one for as long as the simulation lasts.",
     ),
 )
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -13,8 +16,10 @@ import click
 from brconsole.cli import exit_codes, output
 from brconsole.cli.failures import CommandError, MisuseError
 from brconsole.cli.options import Command, Options, WholeNumber, given, global_options
+from brconsole.config.load import load
 
 if TYPE_CHECKING:
+    from brconsole.cli.simulated_databases import PostgresServer
     from brconsole.emulator.composition import Emulator
     from brconsole.emulator.options import EmulatorOptions
 
@@ -55,12 +60,28 @@ def simulate(
     import asyncio
 
     from brconsole.emulator.options import EmulatorError
+    from brconsole.operations.failure import SourceFailure
 
+    postgres = options.simulation.postgres
+    server = None if postgres is None else _server(postgres, options)
     try:
-        asyncio.run(_serve(_emulator_options(options, port, http_port, etag_enforced), as_json))
+        asyncio.run(_serve(_emulator_options(options, port, http_port, etag_enforced), server, as_json))
     except EmulatorError as error:
         raise CommandError(f"{error}.", exit_codes.FAILED) from None
+    except SourceFailure as failure:
+        raise CommandError(f"--postgres: {failure}.", exit_codes.FAILED) from None
     return exit_codes.DONE
+
+
+def _server(postgres: str, options: Options) -> PostgresServer:
+    """The server that the configured project's migrations run on."""
+    from brconsole.cli.simulated_databases import PostgresServer
+
+    loaded = load(options.config, os.environ, Path.cwd(), {}, ())
+    migrations = loaded.config.migrations
+    if migrations.alembic is None:
+        output.tell("no [migrations] alembic is configured, so the migration job will find no project.")
+    return PostgresServer(postgres, migrations.alembic, migrations.python, migrations.postgres_bin)
 
 
 def _end_with_standard_input() -> None:
@@ -92,17 +113,20 @@ def _emulator_options(options: Options, port: int, http_port: int | None, etag_e
     )
 
 
-async def _serve(options: EmulatorOptions, as_json: bool) -> None:
+async def _serve(options: EmulatorOptions, server: PostgresServer | None, as_json: bool) -> None:
     import asyncio
 
-    from brconsole.emulator.composition import Emulator
+    from brconsole.emulator.composition import PROJECT_IDS, Emulator
 
     asked_to_end = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, asked_to_end.set)
-    async with Emulator(options) as emulator:
-        _announce(emulator, as_json)
+    async with AsyncExitStack() as stack:
+        if server is not None:
+            environments = await stack.enter_async_context(server.environments(PROJECT_IDS))
+            options = replace(options, job_environments=environments)
+        _announce(await stack.enter_async_context(Emulator(options)), as_json)
         await asked_to_end.wait()
     if not as_json:
         output.tell("the simulation has ended.")

@@ -26,7 +26,7 @@ from brconsole.cli.options import SimulationOptions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from brconsole.wiring import ConnectionOptions
+    from brconsole.wiring import ConnectionOptions, MigrationOptions
 
 START_DEADLINE_S = 60.0
 """How long the child may take to say its addresses; it imports Google's message classes first."""
@@ -42,8 +42,11 @@ class Addresses:
     http: str
 
 
-def command_line(options: SimulationOptions) -> tuple[str, ...]:
-    """How the child is called. `-P` keeps a file in the current folder from posing as one of our modules."""
+def command_line(options: SimulationOptions, config: Path | None = None) -> tuple[str, ...]:
+    """How the child is called; `config` names the migrations' project.
+
+    `-P` keeps a file in the current folder from posing as one of our modules.
+    """
     words = [sys.executable, "-P", "-m", "brconsole", "simulate", "--port", "0", "--http-port", "0", "--json"]
     words += ["--until-stdin-closes", "--scenario", options.scenario or "demo"]
     if options.speed is not None:
@@ -56,6 +59,10 @@ def command_line(options: SimulationOptions) -> tuple[str, ...]:
         words += ["--latency", repr(options.latency_ms)]
     if options.services is not None:
         words += ["--services", str(options.services)]
+    if options.postgres is not None:
+        words += ["--postgres", options.postgres]
+        if config is not None:
+            words += ["--config", str(config)]
     return tuple(words)
 
 
@@ -69,9 +76,12 @@ class SimulatedConnection:
         command: Sequence[str] | None = None,
         start_deadline_s: float = START_DEADLINE_S,
         stop_deadline_s: float = STOP_DEADLINE_S,
+        config: Path | None = None,
+        migrations: MigrationOptions | None = None,
     ) -> None:
         self._deadline_s = deadline_s
-        self._command = tuple(command or command_line(options))
+        self._migrations = migrations
+        self._command = tuple(command or command_line(options, config))
         self._stop_deadline_s = stop_deadline_s
         self._start_deadline_s = start_deadline_s
         self._start_by = 0.0
@@ -133,10 +143,11 @@ class SimulatedConnection:
 
     def options(self) -> ConnectionOptions:
         """Where the child listens; waits for it. Raises CommandError with the child's own words where it died."""
-        from brconsole.wiring import ConnectionOptions
+        from brconsole.wiring import ConnectionOptions, MigrationOptions
 
         found = self.addresses()
-        return ConnectionOptions(found.grpc, found.http, self._deadline_s, self.state_folder)
+        migrations = self._migrations or MigrationOptions()
+        return ConnectionOptions(found.grpc, found.http, self._deadline_s, self.state_folder, migrations)
 
     def addresses(self) -> Addresses:
         """The child's addresses, once it has said them. May be called from any thread."""

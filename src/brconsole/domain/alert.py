@@ -54,6 +54,8 @@ class Condition:
     denominator_group_by: tuple[str, ...] = ()
     thresholds: Mapping[str, float] = field(default_factory=dict, hash=False)
     """Limits of single subjects (a queue, a service) that differ from `threshold`."""
+    silence_is_fine: bool = False
+    """No point means that the condition is not met (EVALUATION_MISSING_DATA_INACTIVE), whatever the metric."""
 
     def limit(self, subject: str) -> float:
         """The threshold that holds for a subject."""
@@ -61,10 +63,10 @@ class Condition:
 
     @property
     def counts_events(self) -> bool:
-        """Whether a missing point means that nothing happened (deltas, rates, percentiles of them, ratios), not that
-        nobody reports.
+        """Whether a missing point means that nothing happened (deltas, rates, percentiles of them, ratios, or because
+        the policy says so), not that nobody reports.
         """
-        if self.denominator_filter:
+        if self.silence_is_fine or self.denominator_filter:
             return True
         return self.aligner.startswith(("ALIGN_DELTA", "ALIGN_RATE", "ALIGN_PERCENTILE", "ALIGN_COUNT"))
 

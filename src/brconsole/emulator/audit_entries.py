@@ -14,8 +14,10 @@ from brconsole.emulator.run_v1_messages import service_document
 from brconsole.simulation.model import AuditEntry, Project, Service
 
 _ENTRY = LogEntry.pb()
-_NOTICE = 300
-_ARRIVES_AFTER_S = 1.2
+NOTICE = 300
+"""google.logging.type.LogSeverity."""
+ARRIVES_AFTER_S = 1.2
+"""Seconds from a change to its entry's being stored."""
 
 
 def audit_log_name(project: Project) -> str:
@@ -29,9 +31,9 @@ def audit_message(project: Project, entry: AuditEntry, service: Service | None) 
     if ".v1." in entry.method:
         # v1 writes in the names of Knative.
         resource = f"namespaces/{project.id}/services/{entry.service}"
-    message = _ENTRY(log_name=audit_log_name(project), insert_id=entry.insert_id, severity=_NOTICE)
+    message = _ENTRY(log_name=audit_log_name(project), insert_id=entry.insert_id, severity=NOTICE)
     set_time(message.timestamp, entry.at)
-    set_time(message.receive_timestamp, entry.at + _ARRIVES_AFTER_S)
+    set_time(message.receive_timestamp, entry.at + ARRIVES_AFTER_S)
     message.resource.type = "cloud_run_revision"
     message.resource.labels.update(
         {

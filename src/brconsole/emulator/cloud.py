@@ -16,6 +16,8 @@ import grpc
 from brconsole.emulator.clock import Clock
 from brconsole.emulator.errors import ApiError, permission_denied
 from brconsole.emulator.faults import Fault, Faults
+from brconsole.emulator.job_runs import JobRuns
+from brconsole.emulator.log_store import LogStore
 from brconsole.emulator.quota import Quotas
 from brconsole.simulation.model import Project
 from brconsole.simulation.world import World
@@ -39,6 +41,10 @@ class Cloud:
     clock: Clock
     quotas: Quotas
     faults: Faults
+    jobs: JobRuns
+    """The jobs, and what runs of them."""
+    log: LogStore
+    """The log entries that do not follow from the world."""
     denied: frozenset[str] = frozenset()
     """Permissions the caller lacks, everywhere."""
     etag_enforced: bool = False
@@ -84,7 +90,7 @@ class Cloud:
         fault = self.faults.take(api, method)
         if fault is not None:
             if fault.stall_s is not None:
-                await asyncio.sleep(fault.stall_s)
+                await self.faults.stalled(fault.stall_s)
             elif fault.code is not None:
                 raise _fault_error(grpc.StatusCode[fault.code], rule, resource)
             elif fault.garbage:

@@ -14,20 +14,30 @@ from brconsole.emulator.faults import Faults
 from brconsole.emulator.guard import guarded
 from brconsole.emulator.http import HttpApi, HttpServer
 from brconsole.emulator.iam import Projects, ServiceAccounts
+from brconsole.emulator.job_runs import JobRuns
+from brconsole.emulator.log_store import LogStore
 from brconsole.emulator.logging import Logs
 from brconsole.emulator.monitoring import MonitoringMetrics
 from brconsole.emulator.operations import RunOperations
 from brconsole.emulator.options import EmulatorError, EmulatorOptions
 from brconsole.emulator.quota import Quotas
 from brconsole.emulator.run import RunRevisions, RunServices
+from brconsole.emulator.run_jobs import RunExecutions, RunJobs, RunTasks
 from brconsole.emulator.run_v1 import RunV1
+from brconsole.emulator.run_v1_jobs import RunJobsV1
 from brconsole.emulator.server import GrpcApi, GrpcServer
 from brconsole.emulator.slo import ServiceMonitoring
+from brconsole.simulation.catalogue import PROJECTS
+from brconsole.simulation.jobs import JobBook
+from brconsole.simulation.model import Project
 from brconsole.simulation.world import DEFAULT_START, World
 
 GRPC_APIS: tuple[type[GrpcApi], ...] = (
     RunServices,
     RunRevisions,
+    RunJobs,
+    RunExecutions,
+    RunTasks,
     RunOperations,
     Budgets,
     Projects,
@@ -38,8 +48,21 @@ GRPC_APIS: tuple[type[GrpcApi], ...] = (
 )
 """The gRPC services that are served; one line an API."""
 
-HTTP_APIS: tuple[type[HttpApi], ...] = (BigQuery, RunV1, ServiceAccounts)
+PROJECT_IDS = tuple(project.id for project in PROJECTS)
+"""The projects that there are."""
+
+HTTP_APIS: tuple[type[HttpApi], ...] = (BigQuery, RunV1, RunJobsV1, ServiceAccounts)
 """The REST APIs that are served beside the control endpoint; one line an API."""
+
+
+def _serving_image(world: World, project: Project, at: float) -> str:
+    """What most requests of a project's API meet: the image that its jobs were deployed with."""
+    service = world.service(project.id, "api", at)
+    most = max(service.serving, key=lambda target: target.percent).revision if service else None
+    found = next((one for one in world.revisions(project.id, "api", at) if one.name == most), None)
+    if found is not None:
+        return found.template.image
+    return service.template.image if service else ""
 
 
 class Emulator:
@@ -55,11 +78,15 @@ class Emulator:
             except ValueError as error:
                 raise EmulatorError(str(error)) from error
         self.options = options
+        clock, log = Clock(start, options.speed), LogStore()
+        book = JobBook(options.seed, start, world.projects, lambda project: _serving_image(world, project, start))
         self.cloud = Cloud(
             world=guarded(world),
-            clock=Clock(start, options.speed),
+            clock=clock,
             quotas=Quotas(options.limits),
             faults=Faults(),
+            jobs=JobRuns(book, clock, log, options.job_environments),
+            log=log,
             denied=options.denied,
             etag_enforced=options.etag_enforced,
             principal=options.principal,
@@ -96,9 +123,10 @@ class Emulator:
             return await self._http.start(0)
 
     async def stop(self) -> None:
-        """Close both ports; calls under way are cancelled."""
+        """Close both ports and end the jobs; calls under way are cancelled."""
         await self._grpc.stop()
         await self._http.stop()
+        await self.cloud.jobs.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

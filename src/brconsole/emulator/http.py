@@ -114,7 +114,11 @@ class HttpServer:
     @property
     def methods(self) -> dict[str, frozenset[str]]:
         """The methods implemented, by the API's name in faults."""
-        return {api.API: frozenset(route.handler for route in api.ROUTES) for api in self._apis if api.API is not None}
+        found: dict[str, frozenset[str]] = {}
+        for api in self._apis:
+            if api.API is not None:
+                found[api.API] = found.get(api.API, frozenset()) | {route.handler for route in api.ROUTES}
+        return found
 
     async def start(self, port: int) -> int:
         """Listen on 127.0.0.1; 0 takes a free port. Returns the port."""

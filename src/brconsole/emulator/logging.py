@@ -1,4 +1,4 @@
-"""Cloud Logging v2: who changed what (Admin Activity), and what callers wrote themselves."""
+"""Cloud Logging v2: who changed what (Admin Activity), what jobs said, and what callers wrote themselves."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from google.cloud.logging_v2.services.logging_service_v2.transports.grpc import LoggingServiceV2GrpcTransport
@@ -24,6 +23,7 @@ from brconsole.emulator import quota
 from brconsole.emulator.audit_entries import audit_message
 from brconsole.emulator.cloud import Cloud, Rule
 from brconsole.emulator.errors import invalid_argument, permission_denied, unimplemented
+from brconsole.emulator.log_store import MAX_ENTRY, MAX_STORED, Stored
 from brconsole.emulator.logging_filter import LogFilter, parse_log_filter
 from brconsole.emulator.messages import set_time
 from brconsole.emulator.paging import page_size_of, position_of, token_of
@@ -33,27 +33,11 @@ from brconsole.simulation.model import Project
 _RETENTION_S = 30 * 86_400.0
 """How far back entries are found. Admin Activity is kept for longer (400 days), which no caller here asks for."""
 _FUTURE_S = 86_400.0
-_MAX_ENTRY = 256 * 1024
-_MAX_STORED = 10_000
 _PROJECT = re.compile(r"projects/([^/]+)")
 _LOG_NAME = re.compile(r"projects/([^/]+)/logs/[A-Za-z0-9%._-]{1,511}")
 
 _LIST_PB = ListLogEntriesResponse.pb()
 _ENTRY_PB = LogEntry.pb()
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """An entry as message and as the JSON that filters are tested on."""
-
-    at: float
-    insert_id: str
-    message: Any
-    json: Mapping[str, Any]
-
-    @property
-    def key(self) -> tuple[float, str]:
-        return self.at, self.insert_id
 
 
 class Logs(GrpcApi):
@@ -69,8 +53,7 @@ class Logs(GrpcApi):
 
     def __init__(self, cloud: Cloud) -> None:
         super().__init__(cloud)
-        self._written: dict[str, OrderedDict[tuple[str, float, str], _Stored]] = {}
-        self._audit: OrderedDict[tuple[str, str], _Stored] = OrderedDict()
+        self._audit: OrderedDict[tuple[str, str], Stored] = OrderedDict()
 
     def resource_of(self, request: Any) -> str:
         """A write names its log in the request or in each entry."""
@@ -110,10 +93,7 @@ class Logs(GrpcApi):
         if request.dry_run:
             return WriteLogEntriesResponse()
         for project, entry in ready:
-            kept = self._written.setdefault(project.id, OrderedDict())
-            kept[(entry.message.log_name, entry.at, entry.insert_id)] = entry
-            while len(kept) > _MAX_STORED:
-                kept.popitem(last=False)
+            self.cloud.log.add(project.id, entry)
         return WriteLogEntriesResponse()
 
     def _projects(self, names: Any) -> list[Project]:
@@ -132,7 +112,7 @@ class Logs(GrpcApi):
             projects.append(project)
         return list(dict.fromkeys(projects))
 
-    def _search(self, projects: list[Project], wanted: LogFilter, now: float) -> Iterator[_Stored]:
+    def _search(self, projects: list[Project], wanted: LogFilter, now: float) -> Iterator[Stored]:
         start, end = max(wanted.after, now - _RETENTION_S), min(wanted.before, now)
         for project in projects:
             if start <= end:
@@ -141,23 +121,21 @@ class Logs(GrpcApi):
                     stored = self._audit_entry(project, entry)
                     if wanted.matches(stored.json):
                         yield stored
-            for stored in self._written.get(project.id, {}).values():
-                if wanted.matches(stored.json):
-                    yield stored
+            yield from (stored for stored in self.cloud.log.entries(project.id, now) if wanted.matches(stored.json))
 
-    def _audit_entry(self, project: Project, entry: Any) -> _Stored:
+    def _audit_entry(self, project: Project, entry: Any) -> Stored:
         key = (project.id, entry.insert_id)
         stored = self._audit.get(key)
         if stored is None:
             service = self.cloud.world.service(project.id, entry.service, entry.at)
             message = audit_message(project, entry, service)
-            stored = _Stored(entry.at, entry.insert_id, message, MessageToDict(message))
+            stored = Stored(entry.at, entry.insert_id, message, MessageToDict(message))
             self._audit[key] = stored
-            while len(self._audit) > _MAX_STORED:
+            while len(self._audit) > MAX_STORED:
                 self._audit.popitem(last=False)
         return stored
 
-    def _prepared(self, request: Any, index: int, entry: Any, now: float) -> tuple[Project, _Stored]:
+    def _prepared(self, request: Any, index: int, entry: Any, now: float) -> tuple[Project, Stored]:
         message = _ENTRY_PB()
         message.CopyFrom(entry)
         where = f"entries[{index}]"
@@ -177,9 +155,9 @@ class Logs(GrpcApi):
         for name, value in request.labels.items():
             if name not in message.labels:
                 message.labels[name] = value
-        if message.ByteSize() > _MAX_ENTRY:
+        if message.ByteSize() > MAX_ENTRY:
             raise invalid_argument(
-                f"Log entry with size {message.ByteSize()} exceeds maximum size of {_MAX_ENTRY}.", where
+                f"Log entry with size {message.ByteSize()} exceeds maximum size of {MAX_ENTRY}.", where
             )
         if not message.HasField("timestamp"):
             set_time(message.timestamp, now)
@@ -194,7 +172,7 @@ class Logs(GrpcApi):
             document = MessageToDict(message)
         except TypeError as error:
             raise invalid_argument("The type of proto_payload is not known.", f"{where}.proto_payload") from error
-        return project, _Stored(at, message.insert_id, message, document)
+        return project, Stored(at, message.insert_id, message, document)
 
 
 def _key(position: object) -> tuple[float, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -15,13 +16,17 @@ from google.rpc import status_pb2  # type: ignore[import-untyped]
 from brconsole.emulator import quota
 from brconsole.emulator.cloud import Cloud, Rule
 from brconsole.emulator.errors import invalid_argument, not_found, unimplemented
+from brconsole.emulator.job_operations import running
 from brconsole.emulator.paging import page
 from brconsole.emulator.run_messages import service_message
 from brconsole.emulator.server import Call, GrpcApi
+from brconsole.simulation.jobs import Execution
 from brconsole.simulation.model import Operation, Project
 
 _NAME = re.compile(r"projects/([^/]+)/locations/([^/]+)/operations/([^/]+)")
 _PARENT = re.compile(r"projects/([^/]+)/locations/([^/]+)")
+_LONGEST_WAIT_S = 600.0
+"""Real seconds; a caller has long given up by then."""
 
 
 def operation_message(cloud: Cloud, project: Project, operation: Operation, at: float) -> operations_pb2.Operation:
@@ -60,15 +65,19 @@ class RunOperations(GrpcApi):
 
     async def GetOperation(self, request: operations_pb2.GetOperationRequest, call: Call) -> Any:  # noqa: N802
         """An operation as it stands."""
-        project, operation = self._find(request.name)
-        return operation_message(self.cloud, project, operation, call.now)
+        return self._message(*self._find(request.name), call.now)
 
     async def WaitOperation(self, request: operations_pb2.WaitOperationRequest, call: Call) -> Any:  # noqa: N802
         """Waits until the operation is done or the timeout (simulated seconds, none: the caller's deadline) is over."""
         project, operation = self._find(request.name)
-        left = max(0.0, operation.done_at - call.now)
+        timeout = math.inf
         if request.HasField("timeout"):
-            left = min(left, max(0.0, request.timeout.seconds + request.timeout.nanos / 1e9))
+            timeout = max(0.0, request.timeout.seconds + request.timeout.nanos / 1e9)
+        if isinstance(operation, Execution):
+            longest = min(self.cloud.clock.real_seconds(timeout), _LONGEST_WAIT_S)
+            await self.cloud.jobs.ended(project.id, operation.name, longest)
+            return self._message(*self._find(request.name), self.cloud.now())
+        left = min(timeout, max(0.0, operation.done_at - call.now))
         await asyncio.sleep(self.cloud.clock.real_seconds(left))
         # A sleep may end a hair early; what it waited for has come all the same.
         return operation_message(self.cloud, project, operation, max(self.cloud.now(), call.now + left))
@@ -86,7 +95,7 @@ class RunOperations(GrpcApi):
         found = []
         if project is not None and match[2] == project.region:
             names = reversed(self.cloud.started_operations.get(project.id, []))
-            found = [operation for name in names if (operation := self.cloud.world.operation(project.id, name))]
+            found = [operation for name in names if (operation := self._operation(project, name))]
         some, token = page(
             found,
             request.page_size,
@@ -95,12 +104,19 @@ class RunOperations(GrpcApi):
             maximum=100,
             bound_to=f"operations {request.name}",
         )
-        messages = (
-            [operation_message(self.cloud, project, operation, call.now) for operation in some] if project else []
-        )
+        messages = [self._message(project, operation, call.now) for operation in some] if project else []
         return operations_pb2.ListOperationsResponse(operations=messages, next_page_token=token)
 
-    def _find(self, name: str) -> tuple[Project, Operation]:
+    def _operation(self, project: Project, name: str) -> Operation | Execution | None:
+        """What goes on under an operation's id: the change of a service, or the execution of a job."""
+        return self.cloud.world.operation(project.id, name) or self.cloud.jobs.book.started_by(project.id, name)
+
+    def _message(self, project: Project, operation: Operation | Execution, at: float) -> operations_pb2.Operation:
+        if isinstance(operation, Execution):
+            return running(project, operation)
+        return operation_message(self.cloud, project, operation, at)
+
+    def _find(self, name: str) -> tuple[Project, Operation | Execution]:
         match = _NAME.fullmatch(name)
         if match is None:
             raise invalid_argument(
@@ -109,7 +125,7 @@ class RunOperations(GrpcApi):
             )
         project = self.cloud.project(match[1])
         if project is not None and match[2] == project.region:
-            operation = self.cloud.world.operation(project.id, match[3])
+            operation = self._operation(project, match[3])
             if operation is not None:
                 return project, operation
         raise not_found(

@@ -22,6 +22,9 @@ class EmulatorOptions:
     where it is free. `speed` is simulated seconds a second. `start` (seconds since the epoch) and `services` (per
     project) default to the simulation's own. `latency_ms` is real time added to each call.
 
+    `job_environments` gives by project what its jobs get besides their container's own variables: their database's URL,
+    which no API shows, and where the project is. A project that is not there has no database, and its executions fail.
+
     The rest is for tests: `denied` are permissions the caller lacks, `limits` are calls a minute by quota metric (see
     `quota.LIMITS`), `etag_enforced` refuses a v2 update whose etag is not the current one (the real API probably does
     not), and `principal` is who the caller is in the audit log.
@@ -35,6 +38,7 @@ class EmulatorOptions:
     services: int | None = None
     start: float | None = None
     latency_ms: float = 0.0
+    job_environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     denied: frozenset[str] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
     etag_enforced: bool = False

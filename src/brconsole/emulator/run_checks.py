@@ -15,6 +15,7 @@ from google.cloud import run_v2
 from brconsole.emulator.cloud import Cloud
 from brconsole.emulator.errors import ApiError, error_info, invalid_argument, not_found, unimplemented
 from brconsole.emulator.run_messages import is_to_latest, is_to_revision
+from brconsole.simulation.jobs import TaskTemplate
 from brconsole.simulation.model import Project, Template
 
 REJECTED_PREFIXES = (
@@ -191,8 +192,10 @@ def in_region(project: Project | None, region: str) -> Project | None:
     return project if project is not None and project.region == region else None
 
 
-def may_run(cloud: Cloud, project: Project, template: Template) -> None:
-    """Who changes a service acts as its runtime account and reads its image; each update checks both (facts §4)."""
+def may_run(cloud: Cloud, project: Project, template: Template | TaskTemplate) -> None:
+    """Who changes a service or a job acts as its runtime account and reads its image; each update checks both (facts
+    §4).
+    """
     if "iam.serviceAccounts.actAs" in cloud.denied:
         account = template.service_account
         raise ApiError(

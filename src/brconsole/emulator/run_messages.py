@@ -71,8 +71,8 @@ def service_message(project: Project, service: Service) -> Any:
         urls=[service.uri],
         reconciling=service.reconciling,
         etag=service.etag,
-        conditions=[_condition_message(condition) for condition in service.conditions],
-        terminal_condition=_condition_message(service.terminal),
+        conditions=[condition_message(condition) for condition in service.conditions],
+        terminal_condition=condition_message(service.terminal),
     )
     set_time(message.create_time, service.created)
     set_time(message.update_time, service.updated)
@@ -98,7 +98,7 @@ def revision_message(project: Project, revision: Revision) -> Any:
         service_account=template.service_account,
         session_affinity=template.session_affinity,
         containers=[_container_message(template)],
-        conditions=[_condition_message(condition) for condition in revision.conditions],
+        conditions=[condition_message(condition) for condition in revision.conditions],
         reconciling=revision.ready is None,
         etag=f'"{revision.uid}"',
         log_uri=(
@@ -143,7 +143,8 @@ def _status_message(target: Target, uri: str) -> Any:
     return message
 
 
-def _condition_message(condition: Condition) -> Any:
+def condition_message(condition: Condition) -> Any:
+    """A condition."""
     message = _CONDITION(type_=condition.type, state=_STATES[condition.state], message=condition.message)
     set_time(message.last_transition_time, condition.changed)
     if condition.reason in _COMMON_REASONS:
@@ -186,7 +187,7 @@ def template_from(message: Any) -> Template:
     if not message.containers:
         raise invalid_argument("Missing required field: template.containers.", "template.containers")
     if len(message.containers) > 1:
-        raise _not_simulated("template.containers", f"{len(message.containers)} containers")
+        raise not_simulated("template.containers", f"{len(message.containers)} containers")
     container = message.containers[0]
     if not container.image:
         raise invalid_argument("Missing required field: template.containers[0].image.", "template.containers[0].image")
@@ -201,29 +202,30 @@ def template_from(message: Any) -> Template:
         env={variable.name: variable.value for variable in container.env},
     )
     rendered = template_message(template)
-    for field, path in _differences(message, rendered, "template"):
+    for field, path in differences(message, rendered, "template"):
         if field != "revision":
-            raise _not_simulated(path, "this value")
+            raise not_simulated(path, "this value")
     return template
 
 
-def _differences(given: Any, rendered: Any, path: str) -> list[tuple[str, str]]:
+def differences(given: Any, rendered: Any, path: str) -> list[tuple[str, str]]:
     """Fields set in one message and not the same in the other: (name, path). What is not set is not compared."""
     found: list[tuple[str, str]] = []
     for descriptor, value in given.ListFields():
         where = f"{path}.{descriptor.name}"
         other = getattr(rendered, descriptor.name)
         if isinstance(value, Message):
-            found += _differences(value, other, where)
+            found += differences(value, other, where)
         elif isinstance(value, Sequence) and value and isinstance(value[0], Message):
             if len(value) != len(other):
                 found.append((descriptor.name, where))
             for index, (one, two) in enumerate(zip(value, other, strict=False)):
-                found += _differences(one, two, f"{where}[{index}]")
+                found += differences(one, two, f"{where}[{index}]")
         elif value != other:
             found.append((descriptor.name, where))
     return found
 
 
-def _not_simulated(path: str, what: str) -> ApiError:
+def not_simulated(path: str, what: str) -> ApiError:
+    """A value that Google takes and the simulation cannot have."""
     return unimplemented(f"{path}: {what} is not part of the embedded Google Cloud.")

@@ -52,7 +52,7 @@ REPLACE = "google.cloud.run.v1.Services.ReplaceService"
 _NAMESPACE = f"/apis/{GROUP}/namespaces/{{project}}"
 _REGION = re.compile(r"([a-z]+(?:-[a-z]+)+\d+)-")
 # What every Google API takes; of these only `alt` has a meaning here, and JSON is all there is.
-_SYSTEM_PARAMETERS = frozenset({"alt", "$alt", "prettyPrint", "key", "quotaUser", "access_token", "trace"})
+SYSTEM_PARAMETERS = frozenset({"alt", "$alt", "prettyPrint", "key", "quotaUser", "access_token", "trace"})
 _PAGE = 100
 _PAGE_MAX = 1000
 
@@ -264,7 +264,7 @@ class RunV1(HttpApi):
         for name in request.query:
             if name in ("fieldSelector", "includeUninitialized", "watch", "resourceVersion", "fields"):
                 raise unimplemented(f"The query parameter {name} is not part of the embedded Google Cloud.")
-            if name not in allowed and name not in _SYSTEM_PARAMETERS:
+            if name not in allowed and name not in SYSTEM_PARAMETERS:
                 raise invalid_argument(
                     f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter. '
                     f"Field '{name}' could not be found in request message."

@@ -20,15 +20,15 @@ from brconsole.simulation.model import Condition, Project, Revision, Service, Ta
 GROUP = "serving.knative.dev/v1"
 SERVICE_LABEL = "serving.knative.dev/service"
 _CONFIGURATION_LABEL = "serving.knative.dev/configuration"
-_LOCATION_LABEL = "cloud.googleapis.com/location"
-_CREATOR = "serving.knative.dev/creator"
-_MODIFIER = "serving.knative.dev/lastModifier"
+LOCATION_LABEL = "cloud.googleapis.com/location"
+CREATOR = "serving.knative.dev/creator"
+MODIFIER = "serving.knative.dev/lastModifier"
 _MIN_SCALE = "autoscaling.knative.dev/minScale"
 _MAX_SCALE = "autoscaling.knative.dev/maxScale"
 _AFFINITY = "run.googleapis.com/sessionAffinity"
-_UNUSED = frozenset(
+UNUSED = frozenset(
     {
-        _MODIFIER,
+        MODIFIER,
         "run.googleapis.com/client-name",
         "run.googleapis.com/client-version",
         "run.googleapis.com/operation-id",
@@ -50,7 +50,12 @@ def version_number(service: Service) -> int:
 
 def resource_version(service: Service) -> str:
     """The version as an object shows it: opaque, and not the number of the conflicts (facts §2)."""
-    return base64.urlsafe_b64encode(version_number(service).to_bytes(8, "big")).decode().rstrip("=")
+    return opaque_version(version_number(service))
+
+
+def opaque_version(number: int) -> str:
+    """A version as an object shows it."""
+    return base64.urlsafe_b64encode(number.to_bytes(8, "big")).decode().rstrip("=")
 
 
 def shown_version(text: str) -> str:
@@ -82,7 +87,7 @@ def service_document(project: Project, service: Service) -> dict[str, Any]:
             "resourceVersion": resource_version(service),
             "generation": service.generation,
             "creationTimestamp": rfc3339(service.created),
-            "labels": {**service.labels, _LOCATION_LABEL: project.region},
+            "labels": {**service.labels, LOCATION_LABEL: project.region},
             "annotations": {**service.annotations, **_system_annotations(service)},
         },
         # The template shows no name: as after a change in the Cloud console (facts §2).
@@ -90,7 +95,7 @@ def service_document(project: Project, service: Service) -> dict[str, Any]:
         "status": {
             # Knative counts a generation as observed once it was worked on, whether that succeeded or not.
             "observedGeneration": service.observed_generation if service.reconciling else service.generation,
-            "conditions": [_condition_document(condition) for condition in service.conditions],
+            "conditions": [condition_document(condition) for condition in service.conditions],
             **{name: revision for name, revision in latest.items() if revision is not None},
             "traffic": [_status_document(target, service) for target in service.serving],
             "url": service.uri,
@@ -101,8 +106,8 @@ def service_document(project: Project, service: Service) -> dict[str, Any]:
 
 def _system_annotations(service: Service) -> dict[str, str]:
     return {
-        _CREATOR: service.creator,
-        _MODIFIER: service.last_modifier,
+        CREATOR: service.creator,
+        MODIFIER: service.last_modifier,
         "run.googleapis.com/ingress": "all",
         "run.googleapis.com/ingress-status": "all",
         "run.googleapis.com/urls": json.dumps([service.uri]),
@@ -174,7 +179,7 @@ def revision_document(project: Project, revision: Revision, *, active: bool) -> 
                 **revision.labels,
                 SERVICE_LABEL: revision.service,
                 _CONFIGURATION_LABEL: revision.service,
-                _LOCATION_LABEL: project.region,
+                LOCATION_LABEL: project.region,
             },
             "annotations": {**template["metadata"]["annotations"]},
         },
@@ -184,7 +189,7 @@ def revision_document(project: Project, revision: Revision, *, active: bool) -> 
             "imageDigest": revision.template.image,
             "serviceName": revision.service,
             "conditions": [
-                *(_condition_document(condition) for condition in revision.conditions),
+                *(condition_document(condition) for condition in revision.conditions),
                 {
                     "type": "Active",
                     "status": "True" if active else "False",
@@ -197,7 +202,8 @@ def revision_document(project: Project, revision: Revision, *, active: bool) -> 
     }
 
 
-def _condition_document(condition: Condition) -> dict[str, Any]:
+def condition_document(condition: Condition) -> dict[str, Any]:
+    """A condition."""
     document = {
         "type": condition.type,
         "status": _STATUS.get(condition.state, "Unknown"),
@@ -236,24 +242,25 @@ def texts(document: Mapping[str, Any], key: str, path: str) -> dict[str, str]:
 def user_annotations(project: Project, service: Service, given: Mapping[str, str]) -> dict[str, str]:
     """The annotations of a replace without Google's own; raises where it wants to change one of those."""
     present = service_document(project, service)["metadata"]["annotations"]
-    return _own(given, present, "metadata.annotations")
+    return own_keys(given, present, "metadata.annotations")
 
 
 def user_labels(project: Project, service: Service, given: Mapping[str, str]) -> dict[str, str]:
     """The labels of a replace without Google's own."""
     present = service_document(project, service)["metadata"]["labels"]
-    return _own(given, present, "metadata.labels")
+    return own_keys(given, present, "metadata.labels")
 
 
-def _own(given: Mapping[str, str], present: Mapping[str, str], path: str) -> dict[str, str]:
+def own_keys(given: Mapping[str, str], present: Mapping[str, str], path: str) -> dict[str, str]:
+    """The keys of a caller's own; raises where Google's are not as they are present."""
     own = {}
     for key, value in given.items():
         prefix, slash, _ = key.partition("/")
         if not slash or not any(prefix == one or prefix.endswith(f".{one}") for one in REJECTED_PREFIXES):
             own[key] = value
-        elif key == _CREATOR and present.get(key) != value:
+        elif key == CREATOR and present.get(key) != value:
             raise invalid_argument(f"annotation value is immutable: {path}.{key}", path)
-        elif key not in _UNUSED and present.get(key) != value:
+        elif key not in UNUSED and present.get(key) != value:
             raise unimplemented(f"{path}[{key}]: this value is not part of the embedded Google Cloud.")
     return own
 
@@ -282,10 +289,10 @@ def template_from(document: Mapping[str, Any]) -> tuple[Template, str]:
     )
     rendered = template_document(template)
     wanted = {
-        "metadata": {"annotations": {key: value for key, value in annotations.items() if key not in _UNUSED}},
+        "metadata": {"annotations": {key: value for key, value in annotations.items() if key not in UNUSED}},
         "spec": spec,
     }
-    for where in _differences(wanted, rendered, path):
+    for where in differences(wanted, rendered, path):
         raise unimplemented(f"{where}: this value is not part of the embedded Google Cloud.")
     return template, child(metadata, "name", str, f"{path}.metadata")
 
@@ -302,16 +309,16 @@ def _whole(text: str, key: str) -> int:
     return int(text)
 
 
-def _differences(given: Any, rendered: Any, path: str) -> Iterable[str]:
+def differences(given: Any, rendered: Any, path: str) -> Iterable[str]:
     """The paths of what is asked for and not to be had. What is empty asks for nothing."""
     if given in (None, "", 0, [], {}):
         return
     if isinstance(given, dict) and isinstance(rendered, dict):
         for key, value in given.items():
-            yield from _differences(value, rendered.get(key), f"{path}.{key}")
+            yield from differences(value, rendered.get(key), f"{path}.{key}")
     elif isinstance(given, list) and isinstance(rendered, list) and len(given) == len(rendered):
         for index, (one, two) in enumerate(zip(given, rendered, strict=True)):
-            yield from _differences(one, two, f"{path}[{index}]")
+            yield from differences(one, two, f"{path}[{index}]")
     elif given != rendered:
         yield path
 

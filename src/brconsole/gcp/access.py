@@ -44,6 +44,15 @@ SERVICE_WANTS = (
     Want("run.services.update", "traffic, releases and rollback"),
 )
 """What is held on each service."""
+JOB_WANTS = (
+    Want("run.jobs.get", "the migration job before and after a change"),
+    Want("run.jobs.update", "claiming and approving a migration"),
+    Want("run.jobs.run", "running a migration"),
+    Want("run.jobs.runWithOverrides", "telling a migration its release"),
+    Want("run.executions.list", "migrations and how they went"),
+    Want("run.executions.cancel", "ending a migration"),
+)
+"""What is held on the migration job, where there is one."""
 BUDGET_WANT = Want("billing.budgets.list", "the monthly budget")
 EXPORT_WANT = Want("bigquery.tables.getData", "spend by day and Google service")
 
@@ -59,6 +68,7 @@ class AccessReader:
         run: CloudRunReader,
         spend: SpendReader | None,
         budget: BudgetReader | None,
+        job: str,
     ) -> None:
         self._caller = caller
         self._project = f"projects/{project}"
@@ -66,6 +76,7 @@ class AccessReader:
         self._run = run
         self._spend = spend
         self._budget = budget
+        self._job = job
 
     async def identity(self) -> str:
         """See Access."""
@@ -78,6 +89,7 @@ class AccessReader:
         groups = await asyncio.gather(
             self._tested(PROJECT_WANTS, self._project, self._held_on_project),
             self._service_checks(),
+            self._job_checks(),
             self._read_check(BUDGET_WANT, "billing account", None if self._budget is None else self._budget.may_list),
             self._read_check(EXPORT_WANT, "billing export", None if self._spend is None else self._spend.may_query),
         )
@@ -102,6 +114,17 @@ class AccessReader:
         if not services:
             return [_check(want, anywhere, None, "there is no service to ask about") for want in SERVICE_WANTS]
         return await self._tested(SERVICE_WANTS, f"{self._location}/services/{services[0].name}", self._held_on_service)
+
+    async def _job_checks(self) -> list[PermissionCheck]:
+        """Asked of the migration job; a project without one runs no migrations and needs none of them."""
+        resource = f"{self._location}/jobs/{self._job}"
+        try:
+            held = await self._held_on_job(resource, [want.permission for want in JOB_WANTS])
+        except SourceFailure as failure:
+            if failure.kind is FailureKind.NOT_FOUND:
+                return []
+            return [_check(want, resource, None, str(failure)) for want in JOB_WANTS]
+        return [_check(want, resource, want.permission in held) for want in JOB_WANTS]
 
     async def _read_check(
         self, want: Want, resource: str, read: Callable[[], Awaitable[None]] | None
@@ -128,6 +151,14 @@ class AccessReader:
 
         async with self._caller.call(TEST_RUN_PERMISSIONS, resource) as call:
             client = await call.client(ServicesAsyncClient)
+            request = {"resource": resource, "permissions": permissions}
+            return frozenset(parsed(await client.test_iam_permissions(request, **call.options)).permissions)
+
+    async def _held_on_job(self, resource: str, permissions: list[str]) -> frozenset[str]:
+        from google.cloud.run_v2.services.jobs import JobsAsyncClient
+
+        async with self._caller.call(TEST_RUN_PERMISSIONS, resource) as call:
+            client = await call.client(JobsAsyncClient)
             request = {"resource": resource, "permissions": permissions}
             return frozenset(parsed(await client.test_iam_permissions(request, **call.options)).permissions)
 

@@ -91,6 +91,12 @@ GET_SERVICE = Method(RUN, "GetService", "run.services.get")
 UPDATE_SERVICE = Method(RUN, "UpdateService", "run.services.update")
 GET_SERVICE_V1 = Method(RUN, "namespaces.services.get", "run.services.get", rest=True)
 REPLACE_SERVICE_V1 = Method(RUN, "namespaces.services.replaceService", "run.services.update", rest=True)
+GET_JOB = Method(RUN, "GetJob", "run.jobs.get")
+RUN_JOB = Method(RUN, "RunJob", "run.jobs.runWithOverrides")
+GET_JOB_V1 = Method(RUN, "namespaces.jobs.get", "run.jobs.get", rest=True)
+REPLACE_JOB_V1 = Method(RUN, "namespaces.jobs.replaceJob", "run.jobs.update", rest=True)
+LIST_EXECUTIONS = Method(RUN, "ListExecutions", "run.executions.list")
+CANCEL_EXECUTION = Method(RUN, "CancelExecution", "run.executions.cancel")
 TEST_ACCOUNT_PERMISSIONS = Method(IAM, "serviceAccounts.testIamPermissions", rest=True)
 WRITE_LOG_ENTRIES = Method(LOGGING, "WriteLogEntries", "logging.logEntries.create")
 CREATE_TIME_SERIES = Method(MONITORING, "CreateTimeSeries", "monitoring.timeSeries.create")
@@ -104,6 +110,13 @@ ROLES: Mapping[str, str] = {
     "run.revisions.list": "roles/run.viewer",
     "run.revisions.get": "roles/run.viewer",
     "run.services.update": "roles/run.developer",
+    "run.jobs.get": "roles/run.viewer",
+    "run.jobs.update": "roles/run.developer",
+    "run.jobs.run": "roles/run.jobsExecutorWithOverrides",
+    "run.jobs.runWithOverrides": "roles/run.jobsExecutorWithOverrides",
+    "run.executions.list": "roles/run.viewer",
+    "run.executions.get": "roles/run.viewer",
+    "run.executions.cancel": "roles/run.developer",
     ACT_AS: "roles/iam.serviceAccountUser",
     "artifactregistry.repositories.downloadArtifacts": "roles/artifactregistry.reader",
     "monitoring.timeSeries.create": "roles/monitoring.metricWriter",

@@ -16,12 +16,14 @@ from brconsole.gcp.caller import Caller
 from brconsole.gcp.clock import ServiceClock
 from brconsole.gcp.connection import Connection, GoogleConnection, PlainConnection
 from brconsole.gcp.gate_metrics import GateMetricsReader
+from brconsole.gcp.jobs import JobReader, JobRunner
 from brconsole.gcp.logging import AuditReader
 from brconsole.gcp.monitoring import MetricsReader, TimeSeriesReader
 from brconsole.gcp.quota import Quota
 from brconsole.gcp.run import CloudRunReader
 from brconsole.gcp.run_probe import EtagProbe
 from brconsole.gcp.run_v1 import RunV1
+from brconsole.gcp.run_v1_jobs import RunV1Jobs
 from brconsole.gcp.run_v2 import RunV2
 from brconsole.gcp.run_writer import ConditionalWriter, FencedWriter, UnreadWriter
 from brconsole.gcp.service_accounts import ServiceAccounts
@@ -44,7 +46,12 @@ def connect(
 
 
 def ports(
-    environment: Environment, connection: Connection, clock: ServiceClock, deadline_s: float, state_folder: Path
+    environment: Environment,
+    connection: Connection,
+    clock: ServiceClock,
+    deadline_s: float,
+    state_folder: Path,
+    migration_job: str,
 ) -> Cloud:
     """Every port of the environment over one connection, one quota and one deadline."""
     project, region = environment.project, environment.region
@@ -57,12 +64,14 @@ def ports(
     account = settings.billing_account if settings else None
     spend = SpendReader(BigQuery(caller, project), project, table) if table else None
     budget = BudgetReader(caller, project, account) if account else None
+    jobs_v1 = RunV1Jobs(caller, project, region)
+    jobs = JobReader(caller, jobs_v1, project, region, clock.now)
     return Cloud(
         run=run,
         metrics=MetricsReader(caller, series, environment, clock.now),
         slos=SloReader(caller, series, project, region),
         audit=AuditReader(caller, project, region),
-        access=AccessReader(caller, project, region, run, spend, budget),
+        access=AccessReader(caller, project, region, run, spend, budget, migration_job),
         meter=quota,
         billing=BillingReader(spend, budget) if spend or budget else None,
         endpoints=connection.addresses(),
@@ -71,6 +80,8 @@ def ports(
         write_probe=EtagProbe(RunV2(caller, project, region)),
         audit_writer=AuditLogWriter(caller, project),
         beacon=MonitoringBeacon(caller, series, project, region, environment.name),
+        jobs=jobs,
+        job_writer=JobRunner(caller, jobs_v1, jobs),
     )
 
 

@@ -30,6 +30,9 @@ _SEVERITY_WORDS: Mapping[str, Severity] = {
     "ticket": "warning",
     "info": "info",
 }
+# google.monitoring.v3.AlertPolicy.Condition.EvaluationMissingData. Its ACTIVE fires on silence, which only Monitoring
+# itself can tell from a late point.
+_INACTIVE, _ACTIVE = 1, 2
 # google.monitoring.v3.ComparisonType
 _COMPARISONS: Mapping[int, Literal[">", "<"]] = {1: ">", 3: "<"}
 _WORD_FIELDS = ("per_series_aligner", "cross_series_reducer")
@@ -68,6 +71,8 @@ def _threshold(message: Any) -> Condition | None:
     plain = len(message.aggregations) <= 1 and len(message.denominator_aggregations) <= 1
     if comparison is None or not plain or message.HasField("forecast_options") or _needs_several(message):
         return None
+    if message.evaluation_missing_data == _ACTIVE:
+        return None
     period_s, aligner, reducer, group_by = _aggregation(message.aggregations)
     _, below_aligner, below_reducer, below_group_by = _aggregation(message.denominator_aggregations)
     return Condition(
@@ -84,6 +89,7 @@ def _threshold(message: Any) -> Condition | None:
         below_aligner,
         below_reducer,
         below_group_by,
+        silence_is_fine=message.evaluation_missing_data == _INACTIVE,
     )
 
 

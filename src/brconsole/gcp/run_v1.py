@@ -151,8 +151,8 @@ def _service(content: Mapping[str, Any]) -> Service:
         latest_created=status.get("latestCreatedRevisionName") or None,
         desired=tuple(_target(one) for one in spec.get("traffic") or ()),
         serving=tuple(_target(one) for one in status.get("traffic") or ()),
-        labels=_users_own(metadata.get("labels") or {}),
-        annotations=_users_own(annotations),
+        labels=users_own(metadata.get("labels") or {}),
+        annotations=users_own(annotations),
         session_affinity=((template.get("metadata") or {}).get("annotations") or {}).get(_AFFINITY) == "true",
     )
 
@@ -165,7 +165,7 @@ def _changed(ready: Mapping[str, Any]) -> datetime | None:
         return None
 
 
-def _users_own(values: Mapping[str, str]) -> dict[str, str]:
+def users_own(values: Mapping[str, str]) -> dict[str, str]:
     """Without Google's own, which v2 shows as fields."""
     return {key: value for key, value in values.items() if not _is_googles(key)}
 

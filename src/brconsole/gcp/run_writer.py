@@ -57,7 +57,7 @@ class ConditionalWriter:
         """See TrafficWriter."""
         document = await self._v1.get(service, self._unread.resource(service))
         self._keep(service, document)
-        return LiveService(document.service(), document.version, _told(document.at, self._now, service))
+        return LiveService(document.service(), document.version, told(document.at, self._now, service))
 
     async def write(
         self,
@@ -110,7 +110,7 @@ class ConditionalWriter:
         with writing(resource, document.runtime_account):
             written = await self._v1.replace(service, content, resource, lane)
         self._keep(service, written)
-        return _told(written.at, self._now, service)
+        return told(written.at, self._now, service)
 
     def _keep(self, service: str, document: ServiceDocument) -> None:
         self._last[service] = document
@@ -147,7 +147,7 @@ class FencedWriter:
         """See TrafficWriter."""
         found = await self._v2.get(service)
         self._last[service] = found.service, found.runtime_account
-        return LiveService(found.service, found.service.etag, _told(found.at, self._now, service))
+        return LiveService(found.service, found.service.etag, told(found.at, self._now, service))
 
     async def write(
         self,
@@ -168,7 +168,7 @@ class FencedWriter:
         with writing(resource, self._last[service][1]):
             kept = merged(live.service.annotations, annotations)
             at = await self._v2.update(service, wanted, kept, live.version, _lane(urgent))
-        accepted = _told(at, self._now, service)
+        accepted = told(at, self._now, service)
         await self._read_back(live.service, wanted, annotations)
         return accepted
 
@@ -237,7 +237,7 @@ class UnreadWriter:
         kept = {} if newest is None else newest.annotations
         with writing(resource, account):
             at = await self._v2.update(service, separated(traffic), merged(kept, annotations), "", Lane.ROLLBACK)
-        return _told(at, self._now, service)
+        return told(at, self._now, service)
 
 
 def separated(traffic: Sequence[TrafficTarget]) -> tuple[TrafficTarget, ...]:
@@ -272,9 +272,14 @@ def check_text(annotations: Mapping[str, str | None], resource: str) -> None:
 
 
 @contextmanager
-def writing(resource: str, account: str) -> Iterator[None]:
-    """The scope of one write: a failure in it says whether the write may have been applied all the same, and whose
-    permission is missing.
+def writing(
+    resource: str,
+    account: str,
+    what: str = "traffic",
+    remedy: str = "read the service before anything is written again",
+) -> Iterator[None]:
+    """The scope of one write (of `what`): a failure in it says whether the write may have been applied all the same
+    and what to do then (`remedy`), and whose permission is missing.
     """
     try:
         yield
@@ -288,7 +293,7 @@ def writing(resource: str, account: str) -> Iterator[None]:
                 failure.api,
                 resource,
                 f"{failure.reason}; whether the write was applied is not known",
-                remedy="read the service before anything is written again",
+                remedy=remedy,
             ) from failure.__cause__
         if failure.permission.casefold() == ACT_AS.casefold():
             role = role_for(ACT_AS)
@@ -299,7 +304,7 @@ def writing(resource: str, account: str) -> Iterator[None]:
                 failure.api,
                 runs_as or resource,
                 f"permission {ACT_AS} on the runtime service account {runs_as or '(unknown)'} is missing,"
-                " which every write of traffic needs",
+                f" which every write of {what} needs",
                 remedy=f"ask for {role} on that account",
                 permission=ACT_AS,
                 role=role,
@@ -331,7 +336,7 @@ def _sequence(service: Service) -> str:
     return str(record.seq) if isinstance(record, intent.Rollout) else "none"
 
 
-def _told(at: datetime | None, now: Callable[[], datetime | None], service: str) -> datetime:
+def told(at: datetime | None, now: Callable[[], datetime | None], service: str) -> datetime:
     """The server's time, or where its answer had no Date, service time."""
     found = at or now()
     if found is None:

@@ -15,6 +15,7 @@ import hashlib
 import inspect
 import json
 import os
+import re
 import sys
 import traceback
 import warnings
@@ -52,6 +53,7 @@ class Recorder:
         self.asked_mode: int | None = None
         self.passed_values: int | None = None
         self.marking = False
+        self.commits = 0
 
     def begin(self, file: str | None) -> None:
         self.file = file
@@ -59,6 +61,7 @@ class Recorder:
         self.asked_connection = None
         self.asked_mode = None
         self.passed_values = None
+        self.commits = 0
 
     def line(self) -> int | None:
         """The line of the revision's file that is being executed; None where it is not on the stack."""
@@ -146,19 +149,45 @@ def guard(mode: str, url: str) -> None:
     def check(dialect: Any, record: Any, arguments: Any, parameters: Any) -> None:
         if mode == "offline":
             raise Refused("it opens a database connection, which an offline rendering (--sql) does not have")
-        database = parameters.get("dbname") or parameters.get("database")
-        place = (str(parameters.get("host")), str(parameters.get("port")), database)
-        if place != (str(wanted.host), str(wanted.port), wanted.database):
+        # In the driver's own words, so that a socket's folder in the URL's query (Cloud SQL) is understood too.
+        if place(parameters) != place(dialect.create_connect_args(wanted)[1]):
             raise Refused(
                 "env.py connects to another database than the one it was handed; "
                 "let it take the environment variable DATABASE_URL or the option sqlalchemy.url"
             )
+
+    @event.listens_for(Engine, "commit")
+    def count_commit(connection: Any) -> None:
+        RECORDER.commits += 1
+
+    @event.listens_for(Engine, "connect")
+    def settle(connection: Any, record: Any) -> None:
+        if mode == "online" and "psycopg" not in type(connection).__module__:
+            settle_session(connection)
 
     @event.listens_for(Engine, "before_cursor_execute")
     def record_statement(
         connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
     ) -> None:
         RECORDER.add(statement, bound=True)
+
+
+def place(parameters: Any) -> tuple[str, str, str]:
+    """Where a driver connects to by its parameters."""
+    database = parameters.get("dbname") or parameters.get("database")
+    return str(parameters.get("host")), str(parameters.get("port")), str(database)
+
+
+def settle_session(connection: Any) -> None:
+    """Give a session the settings that libpq's drivers take from PGOPTIONS and PGAPPNAME by themselves."""
+    settings = dict(re.findall(r"-c (\w+)=(\S+)", os.environ.get("PGOPTIONS", "")))
+    settings["application_name"] = os.environ.get("PGAPPNAME", "")
+    cursor = connection.cursor()
+    for name, value in settings.items():
+        if value:
+            cursor.execute(f"SET {name} = '{value}'")
+    cursor.close()
+    connection.commit()
 
 
 class Project:
@@ -301,6 +330,7 @@ class Project:
             "asked_connection": RECORDER.asked_connection,
             "asked_mode": RECORDER.asked_mode,
             "passed_values": RECORDER.passed_values,
+            "commits": RECORDER.commits,
             "error": failure,
         }
 
@@ -397,7 +427,9 @@ def explain(error: BaseException, file: str | None, folder: Path) -> dict[str, A
     else:
         place = f"{last.filename}:{last.lineno}" if last is not None else ""
     original = getattr(error, "orig", None)  # what the database said, without SQLAlchemy's links
-    words = str(original if original is not None else error).strip()
+    told = original.args[0] if original is not None and original.args else None
+    fields = told if isinstance(told, dict) else {}  # pg8000 hands out the fields of the protocol
+    words = str(fields.get("M") or (original if original is not None else error)).strip()
     if isinstance(error, AssertionError) and not words:
         words = "Alembic cannot follow the revisions; is one of them named base, head or heads?"
     if isinstance(error, SystemExit):
@@ -408,6 +440,9 @@ def explain(error: BaseException, file: str | None, folder: Path) -> dict[str, A
         "line": line,
         "place": place,
         "refused": isinstance(error, Refused),
+        "sqlstate": str(
+            getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or fields.get("C") or ""
+        ),
     }
 
 

@@ -13,6 +13,7 @@ from brconsole.operations.ports import PermissionCheck
 
 PROJECT = "/google.cloud.resourcemanager.v3.Projects/TestIamPermissions"
 SERVICE = "/google.cloud.run.v2.Services/TestIamPermissions"
+JOB = "/google.cloud.run.v2.Jobs/TestIamPermissions"
 LOCATION = "projects/bytereview-prod/locations/us-central1"
 
 
@@ -40,6 +41,7 @@ async def checked(cloud: Any) -> dict[str, PermissionCheck]:
 async def test_each_permission_is_tested_where_it_is_held(google: Any, connect: Any, reply: Any) -> None:
     grants(google, PROJECT, "logging.logEntries.list")
     grants(google, SERVICE, "run.services.update")
+    grants(google, JOB, "run.jobs.runWithOverrides")
     has_services(google, "web", "api")
     google.on(
         "/google.cloud.billing.budgets.v1.BudgetService/ListBudgets",
@@ -52,7 +54,8 @@ async def test_each_permission_is_tested_where_it_is_held(google: Any, connect: 
     checks = await checked(cloud)
 
     missing = {permission for permission, check in checks.items() if check.held is False}
-    assert missing == {"logging.logEntries.list", "run.services.update"}
+    assert missing == {"logging.logEntries.list", "run.services.update", "run.jobs.runWithOverrides"}
+    assert checks["run.jobs.run"].resource == f"{LOCATION}/jobs/migrate-db"
     assert all(check.held is not None for check in checks.values())
     assert all(check.purpose and check.role.startswith("roles/") for check in checks.values())
     assert checks["logging.logEntries.list"].role == "roles/logging.viewer"
@@ -99,3 +102,15 @@ async def test_the_project_is_asked_by_its_id(google: Any, connect: Any) -> None
 
     (request,) = google.requests("TestIamPermissions")
     assert request.resource == "projects/bytereview-prod"
+
+
+async def test_a_project_without_a_migration_job_is_asked_for_no_permission_on_it(google: Any, connect: Any) -> None:
+    async def missing(_: Any, context: Any) -> None:
+        await context.abort(grpc.StatusCode.NOT_FOUND, "Resource 'migrate-db' of kind 'JOB' does not exist.")
+
+    grants(google, PROJECT)
+    grants(google, SERVICE)
+    google.on(JOB, iam_policy_pb2.TestIamPermissionsRequest, missing)
+    cloud, _ = await connect(synchronise=False)
+
+    assert not [permission for permission in await checked(cloud) if permission.startswith("run.jobs")]

@@ -238,6 +238,26 @@ async def test_policies_keep_what_is_understood_and_never_drop_the_rest(google: 
     assert (foreign.name, foreign.conditions, foreign.severity, foreign.enabled) == ("by promql", (), "info", False)
 
 
+async def test_a_policy_says_what_silence_means(google: Any, connect: Any) -> None:
+    def listed(missing: str) -> dict[str, Any]:
+        above = {"filter": "f", "comparison": "COMPARISON_GT", "evaluation_missing_data": missing}
+        return {"display_name": missing, "combiner": "OR", "conditions": [{"condition_threshold": above}]}
+
+    words = [f"EVALUATION_MISSING_DATA_{word}" for word in ("INACTIVE", "NO_OP", "ACTIVE")]
+    google.on(
+        POLICIES,
+        monitoring_v3.ListAlertPoliciesRequest,
+        lambda *_: monitoring_v3.ListAlertPoliciesResponse(alert_policies=[listed(word) for word in words]),
+    )
+    cloud, _ = await connect()
+
+    inactive, no_op, active = await cloud.metrics.policies()
+
+    assert inactive.conditions[0].silence_is_fine
+    assert not no_op.conditions[0].silence_is_fine
+    assert active.conditions == (), "what fires on silence is not understood, and so unknown"
+
+
 async def test_live_limits_need_to_know_the_time(connect: Any) -> None:
     cloud, clock = await connect(synchronise=False)
     assert clock.now() is None

@@ -1,0 +1,2 @@
+# Every resource names its project: this configuration spans all of them.
+provider "google" {}

@@ -1,0 +1,7 @@
+# The bucket is made by infra/bootstrap. The lock is the object env/default.tflock in it.
+terraform {
+  backend "gcs" {
+    bucket = "bytereview-tf-state-dr"
+    prefix = "env"
+  }
+}

@@ -1,0 +1,17 @@
+# The specification's budget (§7).
+monthly_budget_usd = 1500
+
+billing_account = "01A2B3-C4D5E6-F70819"
+finance_email   = "finance@bytereview.ai"
+repository_url  = "https://github.com/bytereview/bytereview/blob/main"
+
+dev               = { project_id = "br-dev-4821", monthly_budget_usd = 500 }
+export_project_id = "bytereview-prod"
+
+console_members = {
+  operator = { on-call = "group:on-call@bytereview.ai" }
+  releaser = {
+    developers = "group:developers@bytereview.ai"
+    pipeline   = "serviceAccount:bytereview-tf-deployer@br-stage-4821.iam.gserviceaccount.com"
+  }
+}
