@@ -159,15 +159,9 @@ async def test_branches_dependencies_and_a_merge_run_one_by_one(tmp_path: Path, 
     add(ini, "a", None, MAKE, 'op.drop_table("t")')
     add(ini, "left", "a", ADD, DROP)
     add(ini, "right", "a", 'op.add_column("t", sa.Column("y", sa.Integer))', 'op.drop_column("t", "y")')
-    add(
-        ini,
-        "far",
-        None,
-        'op.create_table("u", sa.Column("i", sa.Integer))',
-        'op.drop_table("u")',
-        "depends_on = 'left'",
-    )
-    add(ini, "one", ("right", "far"), "pass", "pass")
+    add(ini, "one", ("left", "right"), "pass", "pass")
+    other = 'op.create_table("u", sa.Column("i", sa.Integer))'
+    add(ini, "far", "one", other, 'op.drop_table("u")', "depends_on = 'left'")
     reports = await check(ini, ground)
     assert {key: (refusing(report), report.reversible) for key, report in reports.items()} == dict.fromkeys(
         ("a", "left", "right", "far", "one"), ([], True)
@@ -235,6 +229,14 @@ async def test_what_it_does_only_on_a_database_is_found_out(tmp_path: Path, grou
     report = (await check(ini, ground))["b"]
     assert "hidden" in the("not-renderable", report.findings).message
     assert report.migration_class is MigrationClass.UNKNOWN
+
+
+async def test_a_version_table_of_another_name_is_no_difference(tmp_path: Path, ground: Ground) -> None:
+    env = ENV.replace("configure(connection=connection", "configure(connection=connection, version_table='applied'")
+    ini = project(tmp_path, env)
+    add(ini, "a", None, MAKE, 'op.drop_table("t")')
+    report = (await check(ini, ground))["a"]
+    assert (refusing(report), report.reversible) == ([], True)
 
 
 async def test_a_role_that_the_project_takes_for_given_is_made(tmp_path: Path, ground: Ground) -> None:

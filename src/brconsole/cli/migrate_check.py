@@ -58,6 +58,7 @@ def check(
         raise MisuseError("--json and --github are two formats of one output; use one of them.")
     if applied is not None and everything:
         raise MisuseError("--from and --all contradict each other; use one of the two.")
+    everything = everything or applied == "base"
     facts = None if chosen is None else _facts(session, chosen)
     reports = checked(
         session, None if everything else applied, trial=not no_postgres, facts=None if everything else facts

@@ -90,7 +90,9 @@ def watch() -> None:
     from alembic.runtime.migration import MigrationContext
 
     def static_output(self: Any, text: str) -> None:
-        RECORDER.add(text)
+        # With these styles of parameters SQLAlchemy doubles every per cent sign; the driver would undo it.
+        doubled = self.dialect.paramstyle in ("format", "pyformat")
+        RECORDER.add(text.replace("%%", "%") if doubled else text)
 
     DefaultImpl.static_output = static_output  # type: ignore[method-assign]
     for name in ("emit_begin", "emit_commit"):
@@ -296,7 +298,7 @@ class Project:
         return ordered
 
     def step(self, revision: str, direction: str) -> dict[str, Any]:
-        """Render one revision on its own, or run it, up or down."""
+        """Render one revision on its own, or run it, up or down; `none` only lets env.py and Alembic prepare."""
         from alembic.runtime.environment import EnvironmentContext
         from alembic.runtime.migration import MigrationStep
 
@@ -306,6 +308,8 @@ class Project:
 
         def only(heads: Any, context: Any) -> list[Any]:
             started.append(True)
+            if direction == "none":
+                return []
             make = MigrationStep.upgrade_from_script if direction == "up" else MigrationStep.downgrade_from_script
             return [make(self.script.revision_map, script)]
 

@@ -228,6 +228,7 @@ class _Attempt:
         self._runner = await self._stack.enter_async_context(self._source.online(self._trial.url))
         tried: dict[str, _Tried] = {}
         broken: set[str] = set()
+        await self._prepare()
         for file in self._rendering.files.revisions:
             key = file.source.revision
             if broken.intersection(file.source.down_revisions):
@@ -306,8 +307,15 @@ class _Attempt:
         """Bring the database to where it should stand: a failed trial may have left something half done."""
         assert self._runner is not None
         await self._trial.reset()
+        await self._prepare()
         for key in self._standing:
             await self._runner.step(key, Direction.UP)
+
+    async def _prepare(self) -> None:
+        """Let the version table be made, whatever it is called, so that it is no difference of any revision."""
+        assert self._runner is not None
+        for file in self._rendering.files.revisions[:1]:
+            await self._runner.step(file.source.revision, Direction.NONE)
 
     def _unsaid(self, key: str, up: StepResult) -> tuple[Finding, ...]:
         """What it did on the server that its offline rendering does not say."""

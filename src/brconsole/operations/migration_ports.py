@@ -99,6 +99,8 @@ class Direction(StrEnum):
 
     UP = "up"
     DOWN = "down"
+    NONE = "none"
+    """Neither: only what env.py and Alembic do before the first, such as making the version table."""
 
 
 @dataclass(frozen=True, slots=True)
