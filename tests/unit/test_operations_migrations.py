@@ -138,7 +138,7 @@ async def test_the_rollbacks_card_says_loudly_what_its_target_cannot_read_and_go
     made = await session.do(session.rollbacks.propose("api", "why"))
     assert isinstance(made, Proposal)
     assert any("newer than it can read" in note for note in made.notes)
-    assert (await session.do(session.rollbacks.send(made, BY_KEY))).good
+    assert (await session.do(session.gateway.send(made, BY_KEY))).good
     assert record.stable == STABLE
 
 
