@@ -7,18 +7,17 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from brconsole.integrations.postgres import ThrowawayServer, throwaway_server
-from brconsole.integrations.trial import TrialDatabase, trial_on
 
 sys.path.append(str(Path(__file__).parent))
 
+from grounds import Ground
 from migration_job import ENV, Project, Ran, ended
 
 
@@ -36,24 +35,6 @@ def server() -> Iterator[ThrowawayServer]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-
-
-class Ground:
-    """Databases on the server of the session."""
-
-    def __init__(self, server: ThrowawayServer) -> None:
-        self._server = server
-
-    def open(self) -> AbstractAsyncContextManager[TrialDatabase]:
-        """An empty one, dropped at the end."""
-
-        @asynccontextmanager
-        async def opened() -> AsyncIterator[TrialDatabase]:
-            async with trial_on(self._server) as database:
-                yield database
-            await self._server.drop_database(database.name)
-
-        return opened()
 
 
 @pytest.fixture

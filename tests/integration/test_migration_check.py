@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from alembic_projects import BYTEREVIEW, HEAD, add, bytereview_with, check, project, refusing, the
+from grounds import Ground
 
 from brconsole.domain.migration import MigrationClass, Ruling
-from conftest import Ground
 
 BAD = {
     "dropped_column": ("ban-drop-column", MigrationClass.CONTRACT),

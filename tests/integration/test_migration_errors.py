@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from alembic_projects import ENV, add, check, project, refusing, the
+from grounds import Ground
 
 from brconsole.domain.migration import MigrationClass, RunningCode
 from brconsole.integrations import alembic as integration
@@ -16,7 +17,6 @@ from brconsole.integrations.trial import TrialServer
 from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.migration_check import MigrationCheck
 from brconsole.operations.migration_ports import Direction
-from conftest import Ground
 
 ADD = 'op.add_column("t", sa.Column("x", sa.Integer))'
 DROP = 'op.drop_column("t", "x")'
@@ -215,9 +215,12 @@ async def test_a_project_that_ignores_the_url_never_reaches_its_own_database(tmp
 
 
 async def test_the_url_is_handed_over_in_the_environment_and_as_an_option(tmp_path: Path, ground: Ground) -> None:
-    env = ENV.replace("config = context.config\n", "config = context.config\nimport os\n"
-                      "assert config.get_main_option('sqlalchemy.url') == os.environ['DATABASE_URL']\n"
-                      "assert context.is_offline_mode() or os.environ['PGDATABASE'] in os.environ['DATABASE_URL']\n")  # fmt: skip
+    asserted = (
+        "config = context.config\nimport os\n"
+        "assert config.get_main_option('sqlalchemy.url') == os.environ['DATABASE_URL']\n"
+        "assert context.is_offline_mode() or os.environ['PGDATABASE'] in os.environ['DATABASE_URL']\n"
+    )
+    env = ENV.replace("config = context.config\n", asserted)
     ini = project(tmp_path, env, "[alembic]\nscript_location = migrations\nsqlalchemy.url = %(not_set)s\n")
     add(ini, "a", None, MAKE, 'op.drop_table("t")')
     report = (await check(ini, ground))["a"]

@@ -1,6 +1,6 @@
 """What strangers write: every kind of bad migration in many spellings, and good ones that look like them.
 
-All stand beside each other on one base, each with a downgrade that is not the matter, and are judged in one offline run.
+All stand beside each other on one base and are judged in one offline run.
 """
 
 from __future__ import annotations
@@ -84,7 +84,8 @@ REFUSED: list[tuple[str, str]] = [
     (REQUIRED, 'op.add_column("users", sa.Column("x", sa.Integer, nullable=False, server_default="0"))\n'
                'op.alter_column("users", "x", server_default=None)'),
     (REQUIRED, 'op.add_column("users", sa.Column("x", sa.Integer))\nop.alter_column("users", "x", nullable=False)'),
-    (REQUIRED, 'with op.batch_alter_table("users") as b:\n    b.add_column(sa.Column("x", sa.Integer, nullable=False))'),
+    (REQUIRED, 'with op.batch_alter_table("users") as b:\n'
+               '    b.add_column(sa.Column("x", sa.Integer, nullable=False))'),
     ("adding-not-nullable-field", 'op.alter_column("users", "amount", nullable=False)'),
     ("adding-not-nullable-field", 'op.execute("ALTER TABLE users ALTER bio SET NOT NULL")'),
     ("adding-not-nullable-field", 'op.alter_column("orders", "user_id", existing_type=sa.BigInteger, nullable=False)'),
@@ -137,7 +138,7 @@ REFUSED: list[tuple[str, str]] = [
     ("changing-column-type", 'op.execute("ALTER TABLE elsewhere ALTER a TYPE text")'),
     # reading
     (READS, 'rows = op.get_bind().execute(sa.text("SELECT id FROM users"))\nfor row in rows:\n    print(row)'),
-    (READS, 'bind = op.get_bind()\nif bind.execute(sa.text("SELECT 1 FROM users")).scalar():\n    op.execute("SELECT 1")'),
+    (READS, 'bind = op.get_bind()\nif bind.execute(sa.text("SELECT 1 FROM users")).scalar():\n    pass'),
     (READS, 'from sqlalchemy.orm import Session\nSession(bind=op.get_bind()).execute(sa.text("SELECT 1")).all()'),
     (READS, 'names = sa.inspect(op.get_bind()).get_table_names()'),
     (READS, 'op.get_bind().execute(sa.text("SELECT count(*) FROM users"))'),
@@ -156,7 +157,7 @@ REFUSED: list[tuple[str, str]] = [
     (OPAQUE, 'op.execute("PREPARE p AS SELECT 1")'),
     # enums
     ("enum-value-in-transaction", 'op.execute("ALTER TYPE mood ADD VALUE \'happy\'")'),
-    ("enum-value-in-transaction", 'op.execute("alter type public.mood add value if not exists \'happy\' after \'ok\'")'),
+    ("enum-value-in-transaction", 'op.execute("alter type public.mood add value if not exists \'x\' after \'ok\'")'),
     ("transaction-nesting", 'op.execute("COMMIT")\nop.execute("ALTER TYPE mood ADD VALUE \'happy\'")'),
     ("transaction-nesting", 'op.execute("BEGIN; SELECT 1; END")'),
     # locks
@@ -282,7 +283,8 @@ WAYS_BACK: list[tuple[str | None, str, str | None]] = [
     (None, 'op.add_column("users", sa.Column("x", sa.Integer))', 'op.drop_column("users", "x")'),
     (None, 'op.create_table("new", sa.Column("id", sa.Integer))\nop.execute("INSERT INTO new SELECT id FROM users")',
      'op.drop_table("new")'),
-    (None, 'op.execute("INSERT INTO orders (id, total) VALUES (900, 1)")', 'op.execute("DELETE FROM orders WHERE id = 900")'),
+    (None, 'op.execute("INSERT INTO orders (id, total) VALUES (900, 1)")',
+     'op.execute("DELETE FROM orders WHERE id = 900")'),
     (None, 'op.alter_column("users", "email", type_=sa.String(80))',
      'op.alter_column("users", "email", type_=sa.String(50))'),
     (None, 'op.execute("UPDATE users SET bio = \'\' WHERE id BETWEEN 1 AND 100")', "pass"),

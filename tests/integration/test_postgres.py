@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -64,17 +63,20 @@ async def test_a_stranger_without_the_password_is_refused() -> None:
 
 
 async def test_a_killed_process_takes_its_server_along() -> None:
-    holder = subprocess.Popen([sys.executable, "-c", _HOLDER], stdout=subprocess.PIPE, text=True)
+    holder = await asyncio.create_subprocess_exec(sys.executable, "-c", _HOLDER, stdout=subprocess.PIPE)
     assert holder.stdout is not None
-    folder = Path(holder.stdout.readline().strip())
-    pid = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
-    os.kill(holder.pid, signal.SIGKILL)
-    holder.wait()
-    holder.stdout.close()
+    folder = Path((await holder.stdout.readline()).decode().strip())
+    pid = _postmaster(folder)
+    holder.kill()
+    await holder.wait()
     until = time.monotonic() + 20
-    while folder.exists() or _lives(pid):
+    while os.access(folder, os.F_OK) or _lives(pid):
         assert time.monotonic() < until, "the server outlived its process"
         await asyncio.sleep(0.02)
+
+
+def _postmaster(folder: Path) -> int:
+    return int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
 
 
 def _lives(pid: int) -> bool:
@@ -103,14 +105,20 @@ def test_a_machine_without_postgresql_says_what_to_install(monkeypatch: pytest.M
         postgres.find_binaries()
 
 
-async def test_a_broken_initdb_is_told_in_one_sentence(tmp_path: Path) -> None:
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A folder of programs that only say why they do not work."""
     tmp_path.chmod(0o755)
     for name in postgres._PROGRAMS:
         program = tmp_path / name
         program.write_text("#!/bin/sh\necho 'initdb: error: no disk' >&2\nexit 1\n")
         program.chmod(0o755)
+    return tmp_path
+
+
+async def test_a_broken_initdb_is_told_in_one_sentence(broken: Path) -> None:
     with pytest.raises(SourceFailure, match="initdb failed: initdb: error: no disk"):
-        async with postgres.throwaway_server(tmp_path):
+        async with postgres.throwaway_server(broken):
             raise AssertionError("it started")
 
 

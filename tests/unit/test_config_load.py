@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from brconsole.config.errors import ConfigError
 from brconsole.config.load import LoadedConfig, load
 from brconsole.config.origins import Layer
 from brconsole.domain.environment import BudgetSettings, PlanStep
@@ -217,3 +218,25 @@ def test_terraform_folders_are_beside_the_file_that_names_them_else_beside_the_p
 
 def test_a_terraform_without_a_slash_is_looked_for_on_the_path(folder: Path) -> None:
     assert loaded(folder).config.infra.terraform == "terraform"
+
+
+def test_paths_of_the_migrations_are_relative_to_the_file(folder: Path) -> None:
+    (folder.parent / "brconsole.toml").write_text(
+        '[migrations]\npython = "backend/.venv/bin/python"\npostgres_bin = "pg/bin"\n'
+    )
+    migrations = loaded(folder).config.migrations
+    assert migrations.python == str(folder.parent / "backend" / ".venv" / "bin" / "python")
+    assert migrations.postgres_bin == str(folder.parent / "pg" / "bin")
+    assert migrations.alembic is None
+
+
+def test_an_interpreter_without_a_folder_is_looked_up_on_path(folder: Path) -> None:
+    (folder.parent / "brconsole.toml").write_text('[migrations]\npython = "python3.12"\n')
+    assert loaded(folder).config.migrations.python == "python3.12"
+
+
+@pytest.mark.parametrize("key", ["alembic", "job", "python", "postgres_bin"])
+def test_an_empty_text_is_refused_with_its_key(folder: Path, key: str) -> None:
+    (folder.parent / "brconsole.toml").write_text(f'[migrations]\n{key} = ""\n')
+    with pytest.raises(ConfigError, match=f"migrations.{key}"):
+        loaded(folder)

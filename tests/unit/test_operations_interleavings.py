@@ -104,6 +104,9 @@ class Looks:
     async def revisions(self, service: str, now: Any, fleet: object = None) -> Reading[tuple[Revision, ...]]:
         return Reading(self.run.revisions_by_service[service], now)
 
+    async def release_schema(self, *_: object) -> None:
+        """There are no migrations here."""
+
 
 @dataclass
 class World:

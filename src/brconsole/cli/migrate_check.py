@@ -32,7 +32,7 @@ _YES_NO = {True: "yes", False: "no", None: "not tried"}
 @click.argument("environment", metavar="[ENV]", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, one for each revision.")
 @click.option("--github", is_flag=True, help="Annotations for a GitHub workflow.")
-@click.option("--from", "start", metavar="REVISION", help="Check what comes after it: the database stands there.")
+@click.option("--from", "applied", metavar="REVISION", help="Check what comes after it: the database stands there.")
 @click.option("--all", "everything", is_flag=True, help="Check every revision; the default where nothing is known.")
 @click.option("--no-postgres", is_flag=True, help="Do not try them on a throwaway PostgreSQL.")
 @click.pass_context
@@ -41,7 +41,7 @@ def check(
     environment: str | None,
     as_json: bool,
     github: bool,
-    start: str | None,
+    applied: str | None,
     everything: bool,
     no_postgres: bool,
 ) -> int:
@@ -56,11 +56,11 @@ def check(
     chosen = None if environment is None else session.environment(environment)
     if as_json and github:
         raise MisuseError("--json and --github are two formats of one output; use one of them.")
-    if start is not None and everything:
+    if applied is not None and everything:
         raise MisuseError("--from and --all contradict each other; use one of the two.")
     facts = None if chosen is None else _facts(session, chosen)
     reports = checked(
-        session, None if everything else start, trial=not no_postgres, facts=None if everything else facts
+        session, None if everything else applied, trial=not no_postgres, facts=None if everything else facts
     )
     if as_json:
         for report in reports:

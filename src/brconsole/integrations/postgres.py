@@ -350,7 +350,12 @@ async def _dismiss(guard: asyncio.subprocess.Process) -> None:
     """Let a guard go whose server has ended, and keep the folder for the next one."""
     if guard.stdin is not None:
         guard.stdin.write(b"k")
-    await guard.wait()
+    try:
+        async with asyncio.timeout(_STOP_DEADLINE_S):
+            await guard.wait()
+    except TimeoutError:
+        guard.kill()
+        await guard.wait()
 
 
 def _free_port() -> int:

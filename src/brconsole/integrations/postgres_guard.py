@@ -50,10 +50,13 @@ def main(settings: dict[str, object]) -> int:
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    kept = False
     while server.poll() is None:
         ready, _, _ = select.select([0, woken], [], [])
-        if 0 in ready and not os.read(0, 4096):
-            break
+        if 0 in ready:
+            kept = bool(os.read(0, 4096))
+            if not kept:
+                break
         if woken in ready:
             os.read(woken, 4096)
     if server.poll() is None:
@@ -66,7 +69,7 @@ def main(settings: dict[str, object]) -> int:
         shutil.rmtree(folder, ignore_errors=True)
         return 0
     # The folder with its log is left to the parent that reads it, unless that has gone.
-    if not os.read(0, 1):
+    if not kept and not os.read(0, 1):
         shutil.rmtree(folder, ignore_errors=True)
     return 1
 

@@ -13,10 +13,8 @@ _NOT_ALEMBIC = "c.relname NOT IN ('alembic_version', 'alembic_version_pkc')"
 
 
 def _of_extension(catalogue: str, oid: str) -> str:
-    return (
-        "NOT EXISTS (SELECT FROM pg_depend e WHERE e.deptype = 'e' "
-        f"AND e.classid = '{catalogue}'::regclass AND e.objid = {oid})"
-    )
+    ours = f"e.classid = '{catalogue}'::regclass AND e.objid = {oid}"
+    return f"NOT EXISTS (SELECT FROM pg_depend e WHERE e.deptype = 'e' AND {ours})"  # nosec B608 - of constants only
 
 
 QUERY = f"""

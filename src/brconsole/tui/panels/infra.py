@@ -214,7 +214,7 @@ def outputs(seen: InfraSeen, width: int, height: int) -> list[Line]:
         return skeleton(width, min(2, height)) if seen.running else [(("Not read yet.", "dim"),)]
     lines: list[Line] = []
     for text in seen.outputs.differences:
-        lines += wrap(f"{glyphs.WARN} {shown(text, 300)}", width, "warn", 2)
+        lines += wrap(f"{glyphs.WARN} {shown(text, 300)}", width, "warn", 4)
     listed = seen.outputs.outputs
     if not listed:
         return [*lines, (("There are none: nothing was applied yet.", "dim"),)]
