@@ -194,3 +194,12 @@ resource "google_billing_account_iam_member" "planner" {
   role               = "roles/billing.viewer"
   member             = "serviceAccount:${google_service_account.planner[each.key].email}"
 }
+
+# What brconsole needs of the account; who holds its other roles stands in each environment's operations.auto.tfvars.
+resource "google_billing_account_iam_member" "budget_reader" {
+  for_each = var.budget_readers
+
+  billing_account_id = var.billing_account
+  role               = "roles/billing.viewer"
+  member             = each.value
+}

@@ -1,5 +1,11 @@
 billing_account = "01A2B3-C4D5E6-F70819"
 
+budget_readers = {
+  developers       = "group:developers@bytereview.ai"
+  on-call          = "group:on-call@bytereview.ai"
+  release-managers = "group:release-managers@bytereview.ai"
+}
+
 environments = {
   dev     = { project_id = "br-dev-4821" }
   staging = { project_id = "br-stage-4821" }

@@ -8,6 +8,12 @@ variable "billing_account" {
   }
 }
 
+variable "budget_readers" {
+  description = "Who may list the budgets of the billing account, for brconsole: any name => IAM member."
+  type        = map(string)
+  default     = {}
+}
+
 variable "environments" {
   description = "Environments by name, with the project of each; prod must be one of them. The name is also that of the GitHub environment."
   type = map(object({
