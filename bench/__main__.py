@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import importlib
+import os
 import platform
 import sys
 
@@ -19,6 +20,8 @@ def main(names: list[str]) -> int:
     # Both sides start from bytecode, also where Python is told to write none; pip did so for the libraries.
     for folder in ("src", "bench"):
         compileall.compile_dir(folder, quiet=2)
+    # Children are forked beside gRPC's threads and only execute: its handlers would only say that they do nothing.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "false")
     print(f"Python {platform.python_version()}; ratios from one run on this machine")
     for name in names or NAMES:
         for result in importlib.import_module(f"bench.{name}").measure():

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+sys.path.append(str(Path(__file__).parent))  # `plans`: several folders of tests share it
 
 # No deadline: an example's time says more about the machine's other work. In CI always the same examples.
 settings.register_profile("brconsole", deadline=None, derandomize="CI" in os.environ)

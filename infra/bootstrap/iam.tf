@@ -195,9 +195,8 @@ resource "google_billing_account_iam_member" "planner" {
   member             = "serviceAccount:${google_service_account.planner[each.key].email}"
 }
 
-# What brconsole needs of the account; who holds its other roles stands in each environment's operations.auto.tfvars.
-resource "google_billing_account_iam_member" "budget_reader" {
-  for_each = var.budget_readers
+resource "google_billing_account_iam_member" "viewer" {
+  for_each = var.billing_viewers
 
   billing_account_id = var.billing_account
   role               = "roles/billing.viewer"

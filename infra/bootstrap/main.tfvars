@@ -1,10 +1,7 @@
 billing_account = "01A2B3-C4D5E6-F70819"
 
-budget_readers = {
-  developers       = "group:developers@bytereview.ai"
-  on-call          = "group:on-call@bytereview.ai"
-  release-managers = "group:release-managers@bytereview.ai"
-}
+# After the first apply of prod: people, and serviceAccount:<the release agent's address>.
+billing_viewers = []
 
 environments = {
   dev     = { project_id = "br-dev-4821" }

@@ -8,10 +8,15 @@ variable "billing_account" {
   }
 }
 
-variable "budget_readers" {
-  description = "Who may list the budgets of the billing account, for brconsole: any name => IAM member."
-  type        = map(string)
-  default     = {}
+variable "billing_viewers" {
+  description = "Members besides the planners that see budgets: who uses the console, and prod's release agent once it exists. Granted here because only an administrator of the billing account can."
+  type        = set(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for member in var.billing_viewers : can(regex("^(user|group|serviceAccount):", member))])
+    error_message = "A member is user:…, group:… or serviceAccount:…, never everybody."
+  }
 }
 
 variable "environments" {

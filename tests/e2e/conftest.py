@@ -6,3 +6,5 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))
+
+from migration_world import server, world  # noqa: F401 - fixtures of the tests of migrations

@@ -11,77 +11,24 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx
 import jsonschema
 import pytest
 
 # Found by conftest.py: what these tests share.
 from embedded import EmbeddedCloud, embedded_cloud
 from pexpect import fdpexpect
+from prompt import CANARY, STABLE, Prompt, endpoint, generation, kept, put_faults, put_world
 
-from brconsole.cli import entry, exit_codes, rollout_document
-from brconsole.config import locations
+from brconsole.cli import exit_codes, rollout_document
 from brconsole.operations import gateway, rollouts
-from brconsole.operations.journal import Journal
 
 FAST = 1200.0
-STABLE, CANARY = "api-00041-zq8", "api-00042-qv9"
 QUICK_PLAN = """
 [environments.prod.plan]
 steps = [{ percent = 5, dwell = "1m" }, { percent = 50, dwell = "1m" }, { percent = 100, dwell = "1m" }]
 """
-
-
-@dataclass
-class Ended:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The one line of JSON."""
-        (line,) = self.out.splitlines()
-        document: dict[str, Any] = json.loads(line)
-        return document
-
-
-@dataclass
-class Prompt:
-    """The command line, pointed at one embedded cloud."""
-
-    cloud: EmbeddedCloud
-    capsys: pytest.CaptureFixture[str]
-
-    def __call__(self, *words: str) -> Ended:
-        self.capsys.readouterr()
-        status = entry.run([*words, *endpoint(self.cloud)])
-        told = self.capsys.readouterr()
-        return Ended(status, told.out, told.err)
-
-    def split(self, environment: str, service: str) -> dict[str, int]:
-        """What is served."""
-        serving: dict[str, int] = self("release", "status", environment, service, "--json").document["serving"]
-        return serving
-
-
-def endpoint(cloud: EmbeddedCloud) -> tuple[str, ...]:
-    options = cloud.options(8.0)
-    assert options.endpoint is not None
-    assert options.http_endpoint is not None
-    return "--endpoint", options.endpoint, "--http-endpoint", options.http_endpoint
-
-
-def put_world(cloud: EmbeddedCloud, **fault: Any) -> None:
-    """Something goes wrong in the simulated world."""
-    answer = httpx.put(f"http://{cloud.options(8.0).http_endpoint}/control/world", json=fault, trust_env=False)
-    answer.raise_for_status()
 
 
 World = Callable[..., AbstractContextManager[Prompt]]
@@ -310,9 +257,24 @@ def test_a_rollback_goes_while_everything_but_the_write_is_down(world: World) ->
         assert back.document["plan"]["requests_per_minute"] is None
 
 
-def put_faults(cloud: EmbeddedCloud, *faults: dict[str, Any]) -> None:
-    answer = httpx.put(f"http://{cloud.options(8.0).http_endpoint}/control/faults", json=faults, trust_env=False)
-    answer.raise_for_status()
+def test_a_rollback_goes_with_the_read_quota_spent_and_is_verified_when_it_is_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "LEAST_WAIT_S", 1.0)
+    with world("demo") as brconsole:
+        down = [{"api": api, "code": "UNAVAILABLE"} for api in ("monitoring", "logging", "bigquery")]
+        reads = ("ListServices", "ListRevisions", "GetService")
+        spent = [{"api": "run", "method": method, "code": "RESOURCE_EXHAUSTED"} for method in reads]
+        put_faults(brconsole.cloud, *down, *spent)
+        back = brconsole("rollback", "prod", "api", "--to", STABLE, "--yes", "--json")
+        assert back.document["result"] == "accepted, not verified", back.err
+        assert back.status == exit_codes.FAILED
+        brconsole.cloud.heal()
+        assert brconsole.split("prod", "api") == {STABLE: 100}
+        verified = brconsole("rollback", "prod", "api", "--yes", "--json")
+        assert verified.status == exit_codes.DONE, verified.err
+        assert brconsole("release", "status", "prod", "api", "--json").document["phase"] == "rolled_back"
+        assert brconsole("journal", "--verify").status == exit_codes.DONE
 
 
 # --------------------------------------------------------------------------------------------------------------- races
@@ -400,20 +362,6 @@ def at_once(promoters: list[subprocess.Popen[str]], step: int, words: tuple[str,
         promoter.stdin.write(" ".join((str(step), *words)) + "\n")
         promoter.stdin.flush()
     return [int(word) for promoter in promoters for word in answer(promoter, "ended")]
-
-
-def generation(cloud: EmbeddedCloud) -> int:
-    """Grows by one with each write of the service that is accepted."""
-    path = "apis/serving.knative.dev/v1/namespaces/bytereview-prod/services/api"
-    found = httpx.get(f"http://{cloud.options(8.0).http_endpoint}/{path}", trust_env=False)
-    found.raise_for_status()
-    counted: int = found.json()["metadata"]["generation"]
-    return counted
-
-
-def kept(cloud: EmbeddedCloud) -> Journal:
-    address = str(cloud.options(8.0).endpoint).replace(":", "_")
-    return Journal(locations.state_folder() / "endpoints" / address)
 
 
 # ------------------------------------------------------------------------------------------------ pipelines and agents

@@ -22,7 +22,7 @@ from brconsole.domain.plan import Plan, confirmation, plan
 from brconsole.domain.service import Service
 from brconsole.domain.traffic import TrafficTarget
 from brconsole.domain.undo import RollbackTarget, TargetSource
-from brconsole.operations.desk import RollBack, RollBackGroup, Seen, Shift, Stage, Watching
+from brconsole.operations.desk import MigrationSeen, RollBack, RollBackGroup, Seen, Shift, Stage, Watching
 from brconsole.operations.emergency import Rollback
 from brconsole.operations.gateway import Proposal
 from brconsole.operations.journal import Entry, entry_document
@@ -63,6 +63,8 @@ class FakeDesk:
     watching: list[Watching | None] = field(default_factory=list)
     driven: set[str] = field(default_factory=set)
     looked: list[Callable[[str | None], None]] = field(default_factory=list)
+    migrations: MigrationSeen = field(default_factory=MigrationSeen)
+    watching_migrations: bool = False
 
     def start(self) -> None:
         """Nothing."""
@@ -100,13 +102,27 @@ class FakeDesk:
         """What the test wrote."""
         answered(self.entries)
 
+    def watch_migrations(self, wanted: bool) -> None:
+        """Remember it."""
+        self.watching_migrations = wanted
+
+    def migration_seen(self) -> MigrationSeen:
+        """What the test says was seen."""
+        return self.migrations
+
+    def propose_migration(self, order: Any, reason: str, answered: Callable[[Any], None]) -> None:
+        """Answer as the test wants it."""
+        self.propose(order, reason, answered)
+
+    def send_migration(
+        self, made: Any, confirmed: Confirmed, told: Callable[..., None], ended: Callable[[Any], None]
+    ) -> None:
+        """Keep it."""
+        self.send(made, confirmed, told, ended)
+
     def drive(self, service: str, wanted: bool) -> None:
         """Remember it."""
         self.driven = self.driven | {service} if wanted else self.driven - {service}
-
-    def drives(self, service: str) -> bool:
-        """Whether it was ordered."""
-        return service in self.driven
 
     # -- proposals ----------------------------------------------------------------------------------------------------
 
@@ -229,6 +245,18 @@ def view(state: Rollout, fleet: Fleet, **changes: Any) -> RolloutView:
 def entry(kind: str, at: datetime, **fields: Any) -> Entry:
     """An entry of the journal."""
     return Entry(json.loads(json.dumps(entry_document(kind, fields, at, "0" * 64))))
+
+
+def seen(fleet: Fleet, **changes: object) -> Seen:
+    """A look at the rollout of `api` and at its undo target."""
+    state = rollout()
+    at = samples.NOW - timedelta(minutes=6)
+    entries = (
+        entry("outcome", at, service="api", result="done", what=f"api: observe: {STABLE} 100 %", who="ana"),
+        entry("outcome", at, service="api", result="accepted, not verified", what="api: accepted", who="ana"),
+    )
+    found = Seen(view(state, fleet), None, card(), samples.NOW - timedelta(seconds=4), entries)
+    return replace(found, **changes)  # type: ignore[arg-type]
 
 
 def acting(

@@ -58,6 +58,27 @@ async def test_every_write_is_refused_with_words_where_read_only_was_asked_for()
                 assert not stand.app._overlays, (action.id, view)
         assert desk.asked == []
         assert desk.sent == []
+
+
+async def test_no_action_that_counts_as_reading_orders_anything() -> None:
+    fleet = released(rollout())
+    console, desk = acting(fleet, read_only=True)
+    desk.answer = desk.proposal
+    async with standing(console) as stand:
+        await stand.until_shown("Services · 5")
+        for view in ("fleet", "release"):
+            stand.app.go(view, "prod", None if view == "fleet" else "api")
+            for action in stand.app.working():
+                if action.effect is Effect.WRITE or action.id == "app.quit":
+                    continue  # the writes have a test of their own
+                stand.app.go(view, "prod", None if view == "fleet" else "api")
+                stand.app.act(action.id)
+                await stand.pilot.pause()
+                if stand.app._overlays:  # whatever is asked now is agreed to
+                    await stand.press("a", "y")
+                while stand.app._overlays:
+                    stand.app.close()
+        assert (desk.asked, desk.sent, desk.driven) == ([], [], set())
         assert desk.driven == set()
 
 
@@ -414,6 +435,25 @@ async def test_the_wheel_is_a_standing_order_that_is_asked_for_and_can_be_let_go
         assert desk.driven == {"api"}
         await stand.press("W")
         assert desk.driven == set()
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_quitting_with_the_wheel_of_a_rollout_asks_and_says_who_goes_on(key: str) -> None:
+    state = rollout(manual=False)
+    fleet = released(state)
+    console, desk = acting(fleet, read_only=False)
+    desk.sights["api"] = Seen(view=view(state, fleet))
+    async with standing(console) as stand:
+        await stand.until_shown("Services · 5")
+        await stand.press("W", "y")
+        assert desk.driven == {"api"}
+        await stand.press(key)
+        assert stand.app.is_running
+        (said,) = [message for message in stand.messages() if "drives api in prod" in message]
+        assert "an agent goes on 90 s later" in said
+        assert "overdue at" in said
+        await stand.press(key)
+        await stand.until(lambda: not stand.app.is_running)
 
 
 async def test_a_reason_that_is_given_with_the_command_stands_in_the_plan() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 
 import pytest
 import samples
+from acting import acting, released, rollout, seen
+from standing import WAIT_S
 from textual.pilot import Pilot
 
 from brconsole.domain.fleet import Fleet
@@ -32,12 +35,46 @@ def test_the_screen_looks_as_it_was_approved(name: str, snap_compare: Compare) -
     app = BrconsoleApp(samples.console(*fleets, start=start, theme=theme))
 
     async def ready(pilot: Pilot[None]) -> None:
-        while shown not in _text(app):
-            await pilot.pause()
+        await _until(app, pilot, shown)
         await pilot.press(*keys)
         await pilot.pause()
 
     assert snap_compare(app, terminal_size=size, run_before=ready)
+
+
+RELEASES = {
+    "release": ((160, 45), ("v",), "Undo target"),
+    "release-small": ((80, 24), ("v",), "Undo target"),
+    "rollback": ((160, 45), ("B",), "checked 4 s ago"),
+    "rollback-small": ((80, 24), ("B",), "checked 4 s ago"),
+}
+"""Size, keys from the fleet on, and what is there when the picture is complete."""
+
+
+@pytest.mark.parametrize("name", RELEASES)
+def test_a_release_and_its_rollback_look_as_they_were_approved(name: str, snap_compare: Compare) -> None:
+    size, keys, shown = RELEASES[name]
+    fleet = released(rollout())
+    console, desk = acting(fleet)
+    desk.sights["api"] = seen(fleet)
+    desk.answer = desk.proposal
+    app = BrconsoleApp(console)
+
+    async def ready(pilot: Pilot[None]) -> None:
+        await _until(app, pilot, "Services")
+        await pilot.press(*keys)
+        await _until(app, pilot, shown)
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=ready)
+
+
+async def _until(app: BrconsoleApp, pilot: Pilot[None], shown: str) -> None:
+    """Let the application run until a text stands on the screen."""
+    end = monotonic() + WAIT_S
+    while shown not in _text(app):
+        assert monotonic() < end, f"“{shown}” never came; the screen shows\n{_text(app)}"
+        await pilot.pause()
 
 
 def _text(app: BrconsoleApp) -> str:

@@ -7,28 +7,15 @@ from datetime import timedelta
 
 import pytest
 import samples
-from acting import NEW, STABLE, acting, card, entry, released, rollout, targets, view
+from acting import NEW, STABLE, acting, card, released, rollout, seen, targets, view
 from rich.cells import cell_len
 from standing import standing
 
 from brconsole.domain.decision import Ask
 from brconsole.domain.findings import WayOut
-from brconsole.domain.fleet import Fleet
 from brconsole.domain.intent import Driver, Phase
 from brconsole.operations.desk import Seen, Watching
 from brconsole.tui.panels.release import evidence_chart
-
-
-def seen(fleet: Fleet, **changes: object) -> Seen:
-    """A look at the rollout of `api` and at its undo target."""
-    state = rollout()
-    at = samples.NOW - timedelta(minutes=6)
-    entries = (
-        entry("outcome", at, service="api", result="done", what=f"api: observe: {STABLE} 100 %", who="ana"),
-        entry("outcome", at, service="api", result="accepted, not verified", what="api: accepted", who="ana"),
-    )
-    found = Seen(view(state, fleet), None, card(), samples.NOW - timedelta(seconds=4), entries)
-    return replace(found, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (100, 30), (160, 45), (200, 60), (60, 16)])

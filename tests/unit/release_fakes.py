@@ -16,7 +16,7 @@ from typing import Any
 
 from fakes import Ports
 
-from brconsole.domain.decision import Actor
+from brconsole.domain.decision import Actor, Heartbeat
 from brconsole.domain.environment import Environment, PlanStep, RolloutPlan
 from brconsole.domain.fleet import RequestSeries
 from brconsole.domain.intent import ANNOTATION, Rollout, intent_of, parse
@@ -376,22 +376,22 @@ class CloudLog:
 
 @dataclass
 class Signals:
-    """The agent's signs of life (a `Beacon`)."""
+    """The signs of life of those who drive (a `Beacon`)."""
 
-    heartbeats: list[datetime] = field(default_factory=list)
+    beats: list[Heartbeat] = field(default_factory=list)
     late: dict[str, list[float]] = field(default_factory=dict)
     failing: BaseException | None = None
 
-    async def heartbeat(self, at: datetime) -> None:
+    async def heartbeat(self, beat: Heartbeat) -> None:
         if self.failing is not None:
             raise self.failing
-        self.heartbeats.append(at)
+        self.beats.append(beat)
 
     async def overdue(self, service: str, seconds: float, at: datetime) -> None:
         self.late.setdefault(service, []).append(seconds)
 
-    async def last_heartbeat(self, at: datetime) -> datetime | None:
-        return self.heartbeats[-1] if self.heartbeats else None
+    async def heartbeats(self, at: datetime) -> tuple[Heartbeat, ...]:
+        return tuple(self.beats)
 
 
 @dataclass
@@ -455,6 +455,8 @@ class Session:
     log: CloudLog | None = None
     reader: Any = None
     """Evidence by other means than the ports."""
+    migration_reader: Any = None
+    """The migration job, where there is one."""
 
     def __post_init__(self) -> None:
         time = self.run.time
@@ -467,6 +469,8 @@ class Session:
             writer=self.writer,
             audit_writer=self.log,
             beacon=self.signals,
+            migrations=self.migration_reader,
+            migration_proofs=self.migration_reader,
         )
         self.modes = Modes(self.environment, self.read_only, timing=time)
         self.trail = Trail(self.environment, self.journal, self.who, self.log, timing=time, blocking=inline)

@@ -38,6 +38,9 @@ WRITES: dict[str, list[str]] = {
     "release dismiss": ["prod", "api"],
     "release run": ["prod", "api"],
     "rollback": ["prod", "api"],
+    "migrate approve": ["prod", "0123456789ab"],
+    "migrate run": ["prod"],
+    "migrate cancel": ["prod"],
     "agent": ["prod"],
     "doctor": ["prod", "--probe-writes"],
 }
@@ -46,13 +49,16 @@ MORE = {
     "traffic --undo": ["traffic", "prod", "api", "--undo"],
     "rollback --to": ["rollback", "prod", "api", "--to", "api-00040-xyz"],
     "rollback --group": ["rollback", "prod", "--group"],
+    "migrate plan --look": ["migrate", "plan", "prod", "--look"],
+    "migrate status --look": ["migrate", "status", "prod", "--look"],
     "agent --once": ["agent", "prod", "--once"],
     "release run staging": ["release", "run", "staging", "api"],
     "traffic dev": ["traffic", "dev", "api", "api-00041-abc=100"],
 }
 READS = {
-    "config path", "config show", "gate", "info", "journal", "keys", "release status", "simulate", "status", "themes",
-    "watch",
+    "config path", "config show", "gate", "info", "infra drift", "infra outputs", "infra plan", "journal",
+    "keys", "migrate check", "migrate plan", "migrate status", "release status",
+    "simulate", "status", "themes", "watch",
 }  # fmt: skip
 RETURNS_TO_STABLE = {"rollback", "release abort"}
 CALLS = {**{name: [*name.split(), *words] for name, words in WRITES.items()}, **MORE}

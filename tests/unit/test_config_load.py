@@ -202,3 +202,18 @@ def test_freeze_windows_reach_the_environment_as_they_were_written(folder: Path)
     window = "Fri 16:00 - Mon 08:00 Europe/Berlin"
     (folder / "brconsole.toml").write_text(f'[environments.prod.gates]\nfreeze = ["{window}"]\n')
     assert loaded(folder).environment("prod").gates.freeze == (window,)
+
+
+def test_terraform_folders_are_beside_the_file_that_names_them_else_beside_the_projects_file(folder: Path) -> None:
+    assert loaded(folder).config.infra.folder == str(folder / "infra/envs/{environment}")
+    (folder.parent / "brconsole.toml").write_text("")
+    assert loaded(folder).config.infra.folder == str(folder.parent / "infra/envs/{environment}")
+    (folder.parent / "brconsole.toml").write_text('[infra]\nfolder = "tf/{environment}"\nterraform = "./tofu"\n')
+    infra = loaded(folder).config.infra
+    assert infra.folder == str(folder.parent / "tf/{environment}")
+    assert infra.terraform == str(folder.parent / "tofu")
+    assert infra.timeout == "5m"
+
+
+def test_a_terraform_without_a_slash_is_looked_for_on_the_path(folder: Path) -> None:
+    assert loaded(folder).config.infra.terraform == "terraform"

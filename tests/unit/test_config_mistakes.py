@@ -31,7 +31,7 @@ def mistake(folder: Path, text: str | bytes, **flags: object) -> ConfigError:
         (
             '\ndefault_enviroment = "prod"',
             "brconsole.toml:2: unknown key default_enviroment; allowed: default_environment, environments, migrations,"
-            " keymap, interface; did you mean default_environment?",
+            " infra, keymap, interface; did you mean default_environment?",
         ),
         (
             '[environments.prod]\nregion = "us-central1"\nprojct = "x"',
@@ -208,6 +208,19 @@ def mistake(folder: Path, text: str | bytes, **flags: object) -> ConfigError:
             '\ndefault_environment = "prdo"',
             "brconsole.toml:2: unknown environment in default_environment, found 'prdo'; allowed: dev, staging, prod;"
             " did you mean prod?",
+        ),
+        (
+            '[infra]\nfolder = "infra/envs"',
+            "brconsole.toml:2: bad value of infra.folder, found 'infra/envs'; allowed: a folder with {environment} in"
+            " its place, such as infra/envs/{environment}",
+        ),
+        (
+            '[infra]\ntimeout = "0s"',
+            "brconsole.toml:2: bad value of infra.timeout, found '0s'; allowed: a duration above 0, such as 5m",
+        ),
+        (
+            '[infra]\nbinary = "tofu"',
+            "brconsole.toml:2: unknown key infra.binary; allowed: folder, terraform, timeout",
         ),
         (
             '[keymap]\n"traffic.shift" = ""',

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from brconsole.cli.rollout_document import rollout as document
 from brconsole.domain import gates, orders, records
+from brconsole.domain.annotation import Unreadable
 from brconsole.domain.decision import (
     Actor,
     Ask,
@@ -38,7 +39,6 @@ from brconsole.domain.intent import (
     FailedCandidate,
     Phase,
     Rollout,
-    Unreadable,
     dump,
     intent_of,
     parse,
@@ -46,7 +46,7 @@ from brconsole.domain.intent import (
     to_second,
 )
 from brconsole.domain.judge import Verdict
-from brconsole.domain.needs import driving, step_gates
+from brconsole.domain.needs import driving, sign_of_life, step_gates
 from brconsole.domain.plan import check_traffic
 from brconsole.domain.rollout import next as decide
 from brconsole.domain.service import Revision, Service
@@ -483,7 +483,66 @@ def test_a_rollback_finished_twice_is_done_already() -> None:
     live = applied(live, records.roll_back(intent_of(live), live, target, now, ANNA, "5xx"), now)  # type: ignore[arg-type]
     target = rollback_target(live, intent_of(live), None, None)
     assert isinstance(target, RollbackTarget)
+    waits = records.roll_back(intent_of(live), live, target, now, ANNA, "5xx")
+    assert isinstance(waits, Wait)
+    assert "not yet recorded as complete" in waits.reason
+    live = applied(live, wrote(decided(live, now)), now)
+    assert record(live).phase is Phase.ROLLED_BACK
     assert isinstance(records.roll_back(intent_of(live), live, target, now, ANNA, "5xx"), Nothing)
+
+
+def rolled_back_and_served(served: bool = True) -> tuple[Service, datetime]:
+    """A rollback whose console died before it wrote that the rollback is complete."""
+    live, now = at_phase(*OBSERVING)
+    return applied(live, wrote(decided(live, now, Verdict.FAIL)), now, served), now
+
+
+def test_a_rollback_that_is_served_and_not_recorded_makes_room_for_the_next_release_in_one_write() -> None:
+    live, now = rolled_back_and_served()
+    started_anew = orders.start(
+        intent_of(live), live, PLAN, "prod-canary", REVISIONS, now, ANNA, "release", candidate=NEW
+    )
+    assert isinstance(started_anew, Refused)
+    assert "was rolled back before" in started_anew.reason
+    write = wrote(
+        orders.start(intent_of(live), live, PLAN, "prod-canary", REVISIONS, now, ANNA, "release", NEW, retry=True)
+    )
+    assert (write.intent.phase, write.intent.stable, write.intent.seq) == (Phase.PREPARED, OLD, record(live).seq + 1)
+    dismissed = wrote(orders.release(intent_of(live), live, now, ANNA, "not this one"))
+    assert (dismissed.intent.phase, dismissed.intent.split) == (Phase.RELEASED, {OLD: 100})
+
+
+def test_a_rollback_that_is_not_served_yet_binds_everybody() -> None:
+    live, now = rolled_back_and_served(served=False)
+    for answer in (
+        orders.start(intent_of(live), live, PLAN, "prod-canary", REVISIONS, now, ANNA, "release", NEW, retry=True),
+        orders.release(intent_of(live), live, now, ANNA, "not this one"),
+        orders.shift(intent_of(live), live, {OLD: 50, NEW: 50}),
+    ):
+        assert isinstance(answer, Refused)
+        assert "rolling_back" in answer.reason
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_an_abort_of_what_is_rolled_back_already_waits_for_its_end(served: bool) -> None:
+    live, now = rolled_back_and_served(served)
+    waits = orders.abort(intent_of(live), live, evidence(live, now), now, ANNA, "no")
+    assert isinstance(waits, Wait)
+    assert ("not yet recorded as complete" if served else "not yet served") in waits.reason
+
+
+def test_the_heartbeat_that_counts_is_the_records_drivers_and_else_that_of_who_took_the_wheel() -> None:
+    live, now = at_phase(*OBSERVING)
+    state = record(live)
+    agents = Heartbeat(AGENT.who, now, headless=True)
+    annas = Heartbeat(ANNA.who, now, service="api")
+    others = Heartbeat(BEN.who, now, service="frontend")
+    assert sign_of_life(state, "api", (agents, annas, others), now) == agents
+    late = now + timedelta(seconds=100)
+    silent = (agents, replace(annas, at=late), replace(others, at=late))
+    assert sign_of_life(state, "api", silent, late) == replace(annas, at=late)
+    assert sign_of_life(state, "api", (agents, replace(others, at=late)), late) == agents
+    assert sign_of_life(state, "api", (), late) is None
 
 
 def test_traffic_moved_forward_during_a_rollback_is_moved_back() -> None:

@@ -5,11 +5,16 @@ The contracts in pyproject.toml say who may import whom; these tests say what a 
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import brconsole
+from brconsole.operations.ports import TrafficWriter, WriteProbe
 
 _HEAVY = frozenset({"duckdb", "google", "grpc", "httpx", "proto", "requests", "sqlglot", "textual"})
 _REPORT = """
@@ -77,6 +82,7 @@ def test_a_module_loads_nothing_that_it_may_not_need(module: str, unwanted: froz
         ("watch", "--help"),
         ("simulate", "--help"),
         ("doctor", "--help"),
+        ("infra", "drift", "--help"),
         ("config", "show"),
     ],
 )
@@ -94,3 +100,21 @@ def test_a_snapshot_on_the_command_line_loads_no_screen() -> None:
     assert "grpc" in loaded, "the snapshot came over the wire"
     assert "textual" not in loaded
     assert [name for name in loaded if name.startswith("brconsole.emulator")] == []
+
+
+def test_only_the_gateway_calls_what_writes_to_google() -> None:
+    writing = {name for port in (TrafficWriter, WriteProbe) for name in vars(port) if not name.startswith("_")}
+    writing -= {"read", "may_act_as", "conditional"}
+    assert writing == {"write", "write_unread", "etag_enforced"}
+    source = Path(brconsole.__file__).parent
+    callers = {
+        path.relative_to(source).as_posix()
+        for path in source.rglob("*.py")
+        if path.parent.name not in ("gcp", "emulator", "simulation")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in writing
+        and (node.func.attr != "write" or "writer" in ast.unparse(node.func.value))
+    }
+    assert callers == {"operations/gateway.py"}

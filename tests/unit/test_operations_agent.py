@@ -39,7 +39,7 @@ async def test_an_idle_fleet_is_one_list_and_a_heartbeat(run: FakeRun) -> None:
     passed = await passes(agent)
     assert run.calls == ["list"]
     assert (passed.kind, passed.exit_status, passed.page) == (OutcomeKind.DONE, 0, False)
-    assert len(agent.signals.heartbeats) == 1
+    assert len(agent.signals.beats) == 1
 
 
 async def test_it_drives_a_rollout_to_its_end_pass_by_pass(run: FakeRun) -> None:
@@ -89,7 +89,7 @@ async def test_without_a_list_there_is_no_heartbeat(run: FakeRun) -> None:
     run.faults["list"] = [unavailable()]
     passed = await passes(agent)
     assert (passed.kind, passed.exit_status, passed.page) == (OutcomeKind.UNREACHABLE, 5, True)
-    assert agent.signals.heartbeats == []
+    assert agent.signals.beats == []
 
 
 async def test_a_service_that_cannot_be_read_costs_the_others_nothing(run: FakeRun) -> None:
@@ -100,7 +100,7 @@ async def test_a_service_that_cannot_be_read_costs_the_others_nothing(run: FakeR
     agent = Session(run, "agent", headless=True)
     run.faults["read"] = [unavailable()]
     passed = await passes(agent)
-    assert (len(passed.failures), len(passed.ticked), len(agent.signals.heartbeats)) == (1, 1, 1)
+    assert (len(passed.failures), len(passed.ticked), len(agent.signals.beats)) == (1, 1, 1)
 
 
 async def test_signs_of_life_that_cannot_be_given_stop_nothing(run: FakeRun) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,10 @@ from release_fakes import CANARY, STABLE, Crash, FakeRun, Session, quota, record
 
 from brconsole.domain.findings import WayOut, findings
 from brconsole.domain.intent import Phase, Rollout, intent_of
+from brconsole.operations.gateway import Proposal
 from brconsole.operations.journal import Journal, JournalFailure
-from brconsole.operations.outcome import BY_DIALOG, BY_KEY, Outcome
+from brconsole.operations.outcome import BY_DIALOG, BY_KEY, Outcome, OutcomeKind
+from brconsole.operations.rollouts import Abort
 from brconsole.operations.unfinished import Found, Unfinished, settle_unfinished
 
 
@@ -212,3 +214,81 @@ async def _interrupted(folder: Path) -> tuple[FakeRun, Session]:
 
 def _no_room(*_: object) -> None:
     raise JournalFailure("no room")
+
+
+async def test_a_shift_that_was_found_to_be_taken_can_be_undone(tmp_path: Path) -> None:
+    _, fresh = await _interrupted(tmp_path)
+    await fresh.do(settle_unfinished(fresh.gateway))
+    back = await fresh.do(fresh.shifts.propose_undo("api", "no"))
+    assert isinstance(back, Proposal)
+    assert back.plan.target == {STABLE: 100}
+
+
+async def _unrecorded(folder: Path) -> tuple[FakeRun, Session]:
+    """A server whose rollback is served while its console died before recording that, and the next console."""
+    run = FakeRun()
+    run.add()
+    session = Session(run, journal=Journal(folder))
+    await session.do(ORDERS["start"](session))
+    await session.do(ORDERS["promote"](session))
+    run.faults["write.after"] = [Crash()]
+    with pytest.raises(Crash):
+        await session.do(session.rollbacks.rollback("api", BY_KEY, "5xx"))
+    run.time.seconds += 10
+    return run, Session(run, journal=Journal(folder))
+
+
+async def test_what_is_offered_after_a_rollback_that_nobody_recorded_is_to_see_it_through_or_to_start(
+    tmp_path: Path,
+) -> None:
+    _, fresh = await _unrecorded(tmp_path)
+    (found,) = await fresh.do(settle_unfinished(fresh.gateway))
+    assert found.ways == (WayOut.ROLL_BACK, WayOut.START)
+    assert "served, and not recorded as complete yet" in found.sentence
+
+
+@pytest.mark.parametrize("order", ["rollback", "abort"])
+async def test_a_repeated_rollback_shows_that_nothing_moves_and_records_it(order: str, tmp_path: Path) -> None:
+    run, fresh = await _unrecorded(tmp_path)
+    if order == "rollback":
+        made = await fresh.do(fresh.rollbacks.propose("api", "once more"))
+    else:
+        made = await fresh.do(fresh.releases.propose(Abort("api"), "once more"))
+    assert isinstance(made, Proposal)
+    assert (made.plan.moved_percent, made.plan.emergency) == (0, True)
+    assert any("not yet recorded as complete" in note for note in made.notes)
+    writes = len(run.accepted)
+    assert (await fresh.do(fresh.gateway.send(made, BY_KEY))).kind is OutcomeKind.ALREADY_DONE
+    assert (len(run.accepted), record_of(run.live("api")).phase) == (writes + 1, Phase.ROLLED_BACK)
+
+
+async def test_a_rollback_that_cannot_be_recorded_is_done_and_says_so(tmp_path: Path) -> None:
+    run, fresh = await _unrecorded(tmp_path)
+    run.faults["write.before"] = [quota()]
+    outcome = await fresh.do(fresh.rollbacks.rollback("api", BY_KEY, "once more"))
+    assert outcome.good
+    assert any("not recorded as complete yet" in note for note in outcome.notes)
+    assert record_of(run.live("api")).phase is Phase.ROLLING_BACK
+
+
+async def test_a_pipeline_of_the_next_candidate_does_not_end_with_the_rollback_of_the_one_before(
+    tmp_path: Path,
+) -> None:
+    run, _ = await _unrecorded(tmp_path)
+    fixed = replace(run.revisions_by_service["api"][0], name="api-00043-fix", digest="sha256:0004300")
+    run.revisions_by_service["api"] = (fixed, *run.revisions_by_service["api"])
+    run.services["api"] = replace(run.services["api"], latest_ready=fixed.name, latest_created=fixed.name)
+    writes = len(run.accepted)
+    pipeline = Session(run, "pipeline", headless=True)
+    await pipeline.do(pipeline.releases.run("api", "the fix"))
+    begun = run.accepted[writes].record
+    assert begun is not None
+    assert (begun.phase, begun.canary) == (Phase.PREPARED, fixed.name)
+
+
+async def test_the_pipeline_that_was_killed_in_its_rollback_ends_with_it(tmp_path: Path) -> None:
+    run, _ = await _unrecorded(tmp_path)
+    pipeline = Session(run, "pipeline", headless=True)
+    outcome = await pipeline.do(pipeline.releases.run("api", "again"))
+    assert outcome.kind is OutcomeKind.ROLLED_BACK
+    assert record_of(run.live("api")).phase is Phase.ROLLED_BACK

@@ -142,12 +142,14 @@ def test_a_wheel_that_was_taken_does_what_the_reducer_decides(stage: Scene) -> N
     assert ended.one().kind is OutcomeKind.DONE
     said = Answers()
     stage.desk.subscribe(said)
-    assert not stage.desk.drives("api")
+    assert stage.desk.driven == set()
     stage.desk.drive("api", wanted=True)
     said.until(lambda found: any("observe" in text for text in found if text))
     assert stage.run.accepted[-1].after == {STABLE: 95, CANARY: 5}
+    beat = stage.session.signals.beats[0]
+    assert (beat.who, beat.service, beat.headless) == ("ana@example.com", "api", False)
     stage.desk.drive("api", wanted=False)
-    assert not stage.desk.drives("api")
+    assert stage.desk.driven == set()
 
 
 def test_an_environment_is_opened_once_for_feed_and_desk_and_closed_by_the_last(stage: Scene) -> None:

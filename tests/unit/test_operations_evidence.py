@@ -10,10 +10,11 @@ from fakes import Ports, objective
 from release_fakes import CANARY, STABLE, Arms, FakeRun, Session, quota, record_of, unavailable
 
 from brconsole.domain.alert import Condition, Policy
-from brconsole.domain.decision import Evidence
+from brconsole.domain.decision import Evidence, Heartbeat
 from brconsole.domain.gates import Gate, Sentinel
 from brconsole.domain.intent import Rollout
 from brconsole.domain.judge import Verdict
+from brconsole.domain.needs import driving
 from brconsole.domain.series import Series
 from brconsole.domain.service import Revision, Service
 from brconsole.operations.evidence import EvidenceReader, Gathered
@@ -235,9 +236,9 @@ async def test_a_migration_that_is_not_proved_holds(run: FakeRun) -> None:
     assert (migration.verdict, "not the plan that was reviewed" in migration.evidence) == (Verdict.HOLD, True)
 
 
-async def test_the_heartbeat_speaks_for_the_headless_driver_of_the_record_only(run: FakeRun) -> None:
+async def test_an_agents_heartbeat_speaks_for_the_rollouts_whose_record_names_it(run: FakeRun) -> None:
     session, state = await observing(run)
-    session.signals.heartbeats.append(run.time.now())
+    session.signals.beats.append(Heartbeat("agent", run.time.now(), headless=True))
     assert (await gather(session, state)).evidence.heartbeat is None  # a person drives
     agent = Session(run, "agent", headless=True, signals=session.signals)
     await agent.do(agent.agent.once())
@@ -248,3 +249,20 @@ async def test_the_heartbeat_speaks_for_the_headless_driver_of_the_record_only(r
     assert beat is not None
     assert (beat.who, beat.headless) == ("agent", True)
     assert run.live("api").desired_split() == {STABLE: 50, CANARY: 50}
+
+
+async def test_the_wheel_of_a_console_is_held_by_its_heartbeat_until_it_goes_silent(run: FakeRun) -> None:
+    session, state = await observing(run)
+    run.time.seconds += 100  # longer than the lease of its last transition
+    now = run.time.now()
+    assert driving(state, (await gather(session, state)).evidence, now) is None
+    await session.do(session.releases.drive("api"))
+    (beat,) = session.signals.beats
+    assert (beat.who, beat.service, beat.headless) == (session.who, "api", False)
+    agent = Session(run, "agent", headless=True, signals=session.signals)
+    run.time.seconds += 60
+    holder = driving(state, (await gather(agent, state)).evidence, run.time.now())
+    assert holder is not None
+    assert (holder.who, holder.headless) == (session.who, False)
+    run.time.seconds += 60
+    assert driving(state, (await gather(agent, state)).evidence, run.time.now()) is None

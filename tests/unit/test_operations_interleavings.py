@@ -181,9 +181,9 @@ class World:
             case "shift":
                 return await session.shifts.shift("api", {STABLE: 60, CANARY: 40}, BY_DIALOG, "try")
             case "restore":
-                return await releases.send(await releases.propose(Restore("api"), "back"), BY_DIALOG)
+                return await releases.gateway.send(await releases.propose(Restore("api"), "back"), BY_DIALOG)
             case _:
-                return await releases.send(await releases.propose(Adopt("api"), "mine"), BY_DIALOG)
+                return await releases.gateway.send(await releases.propose(Adopt("api"), "mine"), BY_DIALOG)
 
     async def agent(self, passes: int) -> None:
         agent = self.sessions["agent"].agent

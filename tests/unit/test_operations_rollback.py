@@ -257,7 +257,7 @@ async def test_without_a_record_the_last_that_served_everything_is_the_target_an
     made = await session.do(session.rollbacks.propose("api", "5xx"))
     assert isinstance(made, Proposal)
     assert made.plan.target == {OLD: 100}
-    await session.do(session.rollbacks.send(made, BY_KEY))
+    await session.do(session.gateway.send(made, BY_KEY))
     assert run.live("api").serving_split() == {OLD: 100}
 
 

@@ -120,7 +120,7 @@ async def test_a_plan_that_was_looked_at_is_refused_when_traffic_moved_meanwhile
     made = await person.do(person.releases.propose(Promote("api"), "go"))
     assert isinstance(made, Proposal)
     run.by_hand("api", {STABLE: 90, CANARY: 10})
-    outcome = await person.do(person.releases.send(made, BY_DIALOG))
+    outcome = await person.do(person.gateway.send(made, BY_DIALOG))
     assert (outcome.kind, outcome.exit_status) == (OutcomeKind.CONFLICT, 4)
     assert "person@example.com" in outcome.sentence
     assert run.live("api").desired_split() == {STABLE: 90, CANARY: 10}
@@ -132,7 +132,7 @@ async def test_a_promotion_that_waits_too_long_for_its_answer_reads_its_gates_ag
     made = await person.do(person.releases.propose(Promote("api"), "go"))
     assert isinstance(made, Proposal)
     run.time.seconds += 600
-    outcome = await person.do(person.releases.send(made, BY_DIALOG))
+    outcome = await person.do(person.gateway.send(made, BY_DIALOG))
     assert (outcome.kind, outcome.exit_status) == (OutcomeKind.GATE_HOLD, 10)
     assert run.live("api").desired_split() == {STABLE: 100}
 

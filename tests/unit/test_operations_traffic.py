@@ -65,10 +65,10 @@ async def test_the_split_before_comes_back_and_can_be_taken_back_too(run: FakeRu
     session = Session(run)
     await session.do(session.shifts.shift("api", {STABLE: 80, CANARY: 20}, BY_DIALOG, "try"))
     undone = await session.do(session.shifts.propose_undo("api", "no"))
-    assert (await session.do(session.shifts.send(undone, BY_DIALOG))).good
+    assert (await session.do(session.gateway.send(undone, BY_DIALOG))).good
     assert run.live("api").serving_split() == {STABLE: 100}
     again = await session.do(session.shifts.propose_undo("api", "yes"))
-    assert (await session.do(session.shifts.send(again, BY_DIALOG))).good
+    assert (await session.do(session.gateway.send(again, BY_DIALOG))).good
     assert run.live("api").serving_split() == {STABLE: 80, CANARY: 20}
 
 

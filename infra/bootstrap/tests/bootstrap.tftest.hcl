@@ -193,3 +193,26 @@ run "refuses_no_prod" {
 
   expect_failures = [var.environments]
 }
+
+run "budgets_are_seen_by_who_was_named" {
+  command = plan
+
+  variables {
+    billing_viewers = ["group:oncall@bytereview.ai"]
+  }
+
+  assert {
+    condition     = google_billing_account_iam_member.viewer["group:oncall@bytereview.ai"].role == "roles/billing.viewer"
+    error_message = "They see budgets and change none."
+  }
+}
+
+run "refuses_to_show_budgets_to_everybody" {
+  command = plan
+
+  variables {
+    billing_viewers = ["allAuthenticatedUsers"]
+  }
+
+  expect_failures = [var.billing_viewers]
+}

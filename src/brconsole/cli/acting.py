@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from brconsole.cli import exit_codes, output
 from brconsole.cli.actor import name_of
@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     from brconsole.domain.environment import Environment
     from brconsole.operations.gateway import WriteAction
 
+T = TypeVar("T")
+
 TIME_S = 3.0
 """Real seconds that a command waits for the time; a rollback does not depend on it."""
+UNFINISHED_S = 1.0
+"""Real seconds that a rollback waits to hear what became of writes that a crash interrupted."""
 RATES_S = 2.0
 """Real seconds that a command waits for the requests a second, which only say how much would move."""
 EMERGENCY_RATES_S = 0.5
@@ -61,7 +65,7 @@ async def acting(
 
     `headless` is a pipeline or an agent. With `rates_s` the plans say how many requests a minute move, if that is
     answered within so many real seconds. With `recover` it is first found out and told what became of writes that a
-    crash interrupted.
+    crash interrupted; a rollback does that beside proposing (`proposed_beside`).
     """
     from brconsole.wiring import open_cloud
 
@@ -74,12 +78,30 @@ async def acting(
         cases = compose(environment, cloud, clock, modes, journal, Actor(who, headless), fleet=lambda: fleet)
         try:
             if recover:
-                for found in await settle_unfinished(cases.gateway):
-                    ways = f" ({', '.join(found.ways)})" if found.ways else ""
-                    output.tell(f"{found.sentence}{ways}")
+                await tell_unfinished(cases)
             yield cases
         finally:
             await cases.close()
+
+
+async def tell_unfinished(cases: UseCases) -> None:
+    """Find out and tell what became of writes that a crash interrupted."""
+    for found in await settle_unfinished(cases.gateway, cases.migrations):
+        ways = f" ({', '.join(found.ways)})" if found.ways else ""
+        output.tell(f"{found.sentence}{ways}")
+
+
+async def proposed_beside(cases: UseCases, proposing: Awaitable[T]) -> T:
+    """What is proposed, while it is told what became of interrupted writes: before a rollback writes over them, and
+    never waited for longer than a moment.
+    """
+
+    async def told() -> None:
+        with suppress(TimeoutError):
+            await within(tell_unfinished(cases), UNFINISHED_S, RealTiming())
+
+    made, _ = await asyncio.gather(proposing, told())
+    return made
 
 
 async def _requests(environment: Environment, cloud: Cloud, clock: Clock, within_s: float | None) -> Fleet | None:

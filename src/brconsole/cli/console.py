@@ -96,13 +96,16 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
     with session.connection(early=False) as connection:
         from brconsole.operations.background import BackgroundFeed, FeedThread
         from brconsole.operations.background_desk import BackgroundDesk, SharedClouds
+        from brconsole.operations.infra_desk import BackgroundInfra
         from brconsole.tui.console import Console
+        from brconsole.wiring import open_terraform
 
         loaded = session.loaded
         environments = loaded.environments()
         modes = {mode_of(loaded, environment)[0] for environment in environments}
         own = locations.user_themes()
         thread = FeedThread()
+        terraform = loaded.config.infra
         clouds = SharedClouds(partial(_opened, connection))
         feeds = {environment.name: BackgroundFeed(environment, clouds.open, thread) for environment in environments}
         open_ones = {environment.name: open_modes(loaded, environment) for environment in environments}
@@ -115,6 +118,12 @@ def _composed(session: Session, start: Environment | None) -> Iterator[Console]:
                 themes_folders=(own,) if own.is_dir() else (),
                 keymap=loaded.config.keymap,
                 simulated=connection.simulated,
+                infra=BackgroundInfra(
+                    environments,
+                    lambda environment: open_terraform(environment, terraform),
+                    thread,
+                    {name: feed.latest for name, feed in feeds.items()},
+                ),
                 # Every environment is one key away, so the strictest of their modes holds for all.
                 mode="read-only" if "read-only" in modes else "write",
                 modes=open_ones,

@@ -44,7 +44,7 @@ def status(fleet: Fleet, service: str | None = None) -> Document:
         "spend": _spend(fleet),
         "alerts": None if fleet.alerts.value is None else [_alert(alert) for alert in fleet.alerts.value],
         "rollouts": rollouts(fleet, service),
-        "migration": {"applied": None, "head": None, "pending": None, "last_run": None},
+        "migration": _migration(fleet),
         "sources": [
             {
                 "name": name,
@@ -74,6 +74,19 @@ def rollouts(fleet: Fleet, service: str | None = None) -> list[Document] | None:
         found = () if fleet.now is None else findings(intent, entry, revisions, fleet.now)
         listed.append(rollout_document.rollout(fleet.environment.name, entry, intent, gates=None, found=found))
     return listed
+
+
+def _migration(fleet: Fleet) -> Document:
+    """`last_run` is when the newest run ended, or began where it is at work."""
+    view = fleet.migration.value
+    schema = None if view is None else view.schema
+    run = None if view is None else view.last_run
+    return {
+        "applied": None if schema is None else schema.applied,
+        "head": None if schema is None else schema.head,
+        "pending": None if schema is None or schema.doubt else len(schema.pending),
+        "last_run": None if run is None else moment(run.completed or run.created),
+    }
 
 
 def _service(fleet: Fleet, service: Service) -> Document:

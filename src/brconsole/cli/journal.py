@@ -119,7 +119,8 @@ def _row(entry: Entry) -> tuple[Text, ...]:
 
 def _what(entry: Entry) -> Text:
     if entry.kind == INTENT:
-        moves = _moves(entry.split_before, entry.split_after)
+        of_service = entry.split_before is not None or entry.split_after is not None
+        moves = _moves(entry.split_before, entry.split_after) if of_service else entry.text("moves") or "?"
         why = entry.text("why")
         said = f"{entry.text('action')}: {moves}" + (f" ({why})" if why else "")
         return Text(f"{glyphs.CURSOR} {clean(said, 400)}")
@@ -128,7 +129,9 @@ def _what(entry: Entry) -> Text:
     result = entry.text("result")
     good = _status(result) == exit_codes.DONE
     glyph, style = (glyphs.GOOD, "green") if good else (glyphs.BAD, "bold red")
-    late = ", found out afterwards" if entry.document.get("found_afterwards") is True else ""
+    late = ""
+    if entry.found_afterwards:
+        glyph, style, late = glyphs.WARN, "yellow", ", found out afterwards"
     line = Text(f"{glyph} {clean(result, 60)}{late}", style)
     return line.append(f": {clean(entry.text('what'), 400)}", "default")
 

@@ -17,7 +17,9 @@ from brconsole.cli.session import Session, begin
 
 if TYPE_CHECKING:
     from brconsole.cli.json_values import Document
+    from brconsole.cli.migrate_acts import Facts
     from brconsole.cli.terminal import Terminal
+    from brconsole.domain.environment import Environment
     from brconsole.domain.migration import Finding, RevisionReport
 
 _LONGEST_STATEMENT = 240
@@ -45,16 +47,21 @@ def check(
 ) -> int:
     """Render, classify, lint and try the pending migrations; each one is accepted or refused.
 
+    With ENV, what is pending there, by what is known of its database, and with what runs beside it. An environment that
+    cannot be reached stops no check.
+
     Exit status: 0 all accepted, 1 one refused, 2 the project cannot be read.
     """
     session = begin(ctx)
-    if environment is not None:
-        session.environment(environment)
+    chosen = None if environment is None else session.environment(environment)
     if as_json and github:
         raise MisuseError("--json and --github are two formats of one output; use one of them.")
     if start is not None and everything:
         raise MisuseError("--from and --all contradict each other; use one of the two.")
-    reports = checked(session, None if everything else start, trial=not no_postgres)
+    facts = None if chosen is None else _facts(session, chosen)
+    reports = checked(
+        session, None if everything else start, trial=not no_postgres, facts=None if everything else facts
+    )
     if as_json:
         for report in reports:
             output.write_json(document(report))
@@ -67,7 +74,20 @@ def check(
     return exit_codes.FAILED if refused else exit_codes.DONE
 
 
-def checked(session: Session, applied: str | None, *, trial: bool) -> tuple[RevisionReport, ...]:
+def _facts(session: Session, environment: Environment) -> Facts | None:
+    """What is known of an environment, None where it does not tell; that is said, and no reason not to check."""
+    from brconsole.cli import migrate_acts
+
+    try:
+        return migrate_acts.facts(session, environment)
+    except CommandError as error:
+        output.tell(f"{environment.name} does not tell where its database stands, so every revision counts: {error}")
+        return None
+
+
+def checked(
+    session: Session, applied: str | None, *, trial: bool, facts: Facts | None = None
+) -> tuple[RevisionReport, ...]:
     """The reports on what is pending after `applied`, None being all; CommandError where the project cannot be read."""
     from brconsole.operations.failure import FailureKind, SourceFailure
     from brconsole.wiring import open_migrations
@@ -80,7 +100,9 @@ def checked(session: Session, applied: str | None, *, trial: bool) -> tuple[Revi
         )
     project = open_migrations(settings.alembic, settings.python, settings.postgres_bin, trial=trial, tell=output.tell)
     try:
-        return asyncio.run(project.check(applied))
+        if facts is None or applied is not None:
+            return asyncio.run(project.check(applied))
+        return asyncio.run(project.check(facts.applied, facts.rows, facts.running, facts.approved))
     except SourceFailure as failure:
         wrong = failure.kind in (FailureKind.NOT_CONFIGURED, FailureKind.INVALID)
         raise CommandError(f"{failure}.", exit_codes.USAGE if wrong else exit_codes.FAILED) from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
     from brconsole.operations.rollouts import Order as ReleaseOrder
     from brconsole.operations.use_cases import UseCases
 
-_ENV = click.argument("environment", metavar="ENV")
-_SERVICE = click.argument("service", metavar="SERVICE")
+Attach = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""What gives a function an option or an argument."""
+_ENV: Attach = click.argument("environment", metavar="ENV")
+_SERVICE: Attach = click.argument("service", metavar="SERVICE")
 _DRY_RUN = click.option("--dry-run", is_flag=True, help="Show the plan and end; nothing is written.")
+_REVISION = click.option(
+    "--revision", metavar="NAME", help="The candidate; default: the latest ready one that does not serve."
+)
+_RETRY = click.option("--retry", is_flag=True, help="Also a candidate that was rolled back before.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object on one line.")
 
 
@@ -33,6 +40,23 @@ def release() -> None:
     """
 
 
+def _on_a_service(*options: Attach) -> Callable[[Callable[..., int]], click.Command]:
+    """Makes a subcommand of a function: on one service of an environment, with options of its own."""
+
+    def made(function: Callable[..., int]) -> click.Command:
+        carrying: Callable[..., Any] = click.pass_context(function)
+        for attach in reversed((_ENV, _SERVICE, *options)):
+            carrying = attach(carrying)
+        return global_options(release.command(cls=Command)(carrying))
+
+    return made
+
+
+def _order_on(*options: Attach) -> Callable[[Callable[..., int]], click.Command]:
+    """The same for what writes."""
+    return _on_a_service(*options, _DRY_RUN, _JSON)
+
+
 def _order(ctx: click.Context, environment: str, order: ReleaseOrder, dry_run: bool, as_json: bool) -> int:
     session = begin(ctx)
 
@@ -43,16 +67,11 @@ def _order(ctx: click.Context, environment: str, order: ReleaseOrder, dry_run: b
     return carry_out(session, chosen, Order(order.action, order.service, propose, dry_run, as_json))
 
 
-@global_options
-@release.command(cls=Command)
-@_ENV
-@_SERVICE
-@click.option("--revision", metavar="NAME", help="The candidate; default: the latest ready one that does not serve.")
-@click.option("--retry", is_flag=True, help="Also a candidate that was rolled back before.")
-@click.option("--manual", is_flag=True, help="Only a person steps it: no agent or pipeline goes on by itself.")
-@_DRY_RUN
-@_JSON
-@click.pass_context
+@_order_on(
+    _REVISION,
+    _RETRY,
+    click.option("--manual", is_flag=True, help="Only a person steps it: no agent or pipeline goes on by itself."),
+)
 def start(
     ctx: click.Context,
     environment: str,
@@ -69,16 +88,13 @@ def start(
     return _order(ctx, environment, Start(service, revision, retry, manual), dry_run, as_json)
 
 
-@global_options
-@release.command(cls=Command)
-@_ENV
-@_SERVICE
-@click.option("--to", "to_percent", type=WholeNumber(1, 100), metavar="PERCENT", help="The step that is meant.")
-@click.option("--without-evidence", is_flag=True, help="Although samples are missing, after all extensions; recorded.")
-@click.option("--takeover", is_flag=True, help="Although somebody else drives it.")
-@_DRY_RUN
-@_JSON
-@click.pass_context
+@_order_on(
+    click.option("--to", "to_percent", type=WholeNumber(1, 100), metavar="PERCENT", help="The step that is meant."),
+    click.option(
+        "--without-evidence", is_flag=True, help="Although samples are missing, after all extensions; recorded."
+    ),
+    click.option("--takeover", is_flag=True, help="Although somebody else drives it."),
+)
 def promote(
     ctx: click.Context,
     environment: str,
@@ -95,13 +111,7 @@ def promote(
     return _order(ctx, environment, Promote(service, to_percent, without_evidence, takeover), dry_run, as_json)
 
 
-@global_options
-@release.command(cls=Command)
-@_ENV
-@_SERVICE
-@_DRY_RUN
-@_JSON
-@click.pass_context
+@_order_on()
 def hold(ctx: click.Context, environment: str, service: str, dry_run: bool, as_json: bool) -> int:
     """Stop where it is until somebody goes on; the watch goes on."""
     from brconsole.operations.rollouts import Hold
@@ -109,14 +119,9 @@ def hold(ctx: click.Context, environment: str, service: str, dry_run: bool, as_j
     return _order(ctx, environment, Hold(service), dry_run, as_json)
 
 
-@global_options
-@release.command(cls=Command)
-@_ENV
-@_SERVICE
-@click.option("--anew", is_flag=True, help="Start the step again, with dwell and evidence of its own.")
-@_DRY_RUN
-@_JSON
-@click.pass_context
+@_order_on(
+    click.option("--anew", is_flag=True, help="Start the step again, with dwell and evidence of its own."),
+)
 def resume(ctx: click.Context, environment: str, service: str, anew: bool, dry_run: bool, as_json: bool) -> int:
     """Go on where it was held."""
     from brconsole.operations.rollouts import Resume
@@ -124,13 +129,7 @@ def resume(ctx: click.Context, environment: str, service: str, anew: bool, dry_r
     return _order(ctx, environment, Resume(service, anew), dry_run, as_json)
 
 
-@global_options
-@release.command(cls=Command)
-@_ENV
-@_SERVICE
-@_DRY_RUN
-@_JSON
-@click.pass_context
+@_order_on()
 def abort(ctx: click.Context, environment: str, service: str, dry_run: bool, as_json: bool) -> int:
     """Return to stable; the candidate counts as failed. Without a rollout under way, use rollback."""
     from brconsole.operations.rollouts import Abort
@@ -138,13 +137,7 @@ def abort(ctx: click.Context, environment: str, service: str, dry_run: bool, as_
     return _order(ctx, environment, Abort(service), dry_run, as_json)
 
 
-@global_options
-@release.command(cls=Command)
-@_ENV
-@_SERVICE
-@_DRY_RUN
-@_JSON
-@click.pass_context
+@_order_on()
 def adopt(ctx: click.Context, environment: str, service: str, dry_run: bool, as_json: bool) -> int:
     """Take the present split for what is wanted and hold there: after a change by hand, or where the record is lost."""
     from brconsole.operations.rollouts import Adopt
@@ -152,13 +145,7 @@ def adopt(ctx: click.Context, environment: str, service: str, dry_run: bool, as_
     return _order(ctx, environment, Adopt(service), dry_run, as_json)
 
 
-@global_options
-@release.command(cls=Command)
-@_ENV
-@_SERVICE
-@_DRY_RUN
-@_JSON
-@click.pass_context
+@_order_on()
 def restore(ctx: click.Context, environment: str, service: str, dry_run: bool, as_json: bool) -> int:
     """Put back the split that the rollout wants, after somebody else's change; the step starts anew."""
     from brconsole.operations.rollouts import Restore
@@ -166,13 +153,7 @@ def restore(ctx: click.Context, environment: str, service: str, dry_run: bool, a
     return _order(ctx, environment, Restore(service), dry_run, as_json)
 
 
-@global_options
-@release.command(cls=Command)
-@_ENV
-@_SERVICE
-@_DRY_RUN
-@_JSON
-@click.pass_context
+@_order_on()
 def dismiss(ctx: click.Context, environment: str, service: str, dry_run: bool, as_json: bool) -> int:
     """Mark the newest revision as not wanted, where a service is pinned or was rolled back."""
     from brconsole.operations.rollouts import Dismiss
@@ -180,12 +161,9 @@ def dismiss(ctx: click.Context, environment: str, service: str, dry_run: bool, a
     return _order(ctx, environment, Dismiss(service), dry_run, as_json)
 
 
-@global_options
-@release.command(cls=Command)
-@_ENV
-@_SERVICE
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on one line (schema brconsole.rollout/1).")
-@click.pass_context
+@_on_a_service(
+    click.option("--json", "as_json", is_flag=True, help="One JSON object on one line (schema brconsole.rollout/1)."),
+)
 def status(ctx: click.Context, environment: str, service: str, as_json: bool) -> int:
     """Where the rollout stands: the split, the gates with their evidence, what comes next and what is in the way."""
     from brconsole.cli import looking, release_text
@@ -201,19 +179,16 @@ def status(ctx: click.Context, environment: str, service: str, as_json: bool) ->
     return exit_codes.DONE
 
 
-@global_options
-@release.command(cls=Command)
-@_ENV
-@_SERVICE
-@click.option("--revision", metavar="NAME", help="The candidate; default: the latest ready one that does not serve.")
-@click.option("--retry", is_flag=True, help="Also a candidate that was rolled back before.")
-@click.option(
-    "--keep-watching",
-    is_flag=True,
-    help="Where a person is needed, go on watching up to the deadline instead of ending with status 10.",
+@_on_a_service(
+    _REVISION,
+    _RETRY,
+    click.option(
+        "--keep-watching",
+        is_flag=True,
+        help="Where a person is needed, go on watching up to the deadline instead of ending with status 10.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="The rollout as it ended (schema brconsole.rollout/1)."),
 )
-@click.option("--json", "as_json", is_flag=True, help="The rollout as it ended (schema brconsole.rollout/1).")
-@click.pass_context
 def run(
     ctx: click.Context,
     environment: str,

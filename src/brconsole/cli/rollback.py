@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from brconsole.cli import exit_codes, output, plan_text
-from brconsole.cli.acting import EMERGENCY_RATES_S, acting, writable
+from brconsole.cli.acting import EMERGENCY_RATES_S, acting, proposed_beside, writable
 from brconsole.cli.confirming import confirm
 from brconsole.cli.failures import CommandError, MisuseError
 from brconsole.cli.narration import Narration
@@ -88,7 +88,8 @@ async def _group_rolled_back(
     session: Session, cases: UseCases, reason: str, typed: str | None, dry_run: bool, as_json: bool
 ) -> int:
     environment = cases.environment
-    group = await cases.rollbacks.propose_group(reason)
+    proposing = cases.rollbacks.propose_group(reason)
+    group = await (proposing if dry_run else proposed_beside(cases, proposing))
     if isinstance(group, Outcome):
         raise CommandError(group.sentence, group.exit_status)
     shown = [line for made in group.proposals for line in plan_text.lines(made)]

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from brconsole.cli.json_values import Document, moment
+from brconsole.domain.annotation import Unreadable
 from brconsole.domain.decision import Ask, Decision, Write
 from brconsole.domain.findings import Finding
 from brconsole.domain.gates import Gate, blocked_by
-from brconsole.domain.intent import Intent, Phase, Rollout, Unreadable
+from brconsole.domain.intent import Intent, Phase, Rollout
 from brconsole.domain.service import Service
 
 ROLLOUT_SCHEMA = "brconsole.rollout/1"

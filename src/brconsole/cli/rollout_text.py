@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from brconsole.domain.annotation import Unreadable
 from brconsole.domain.fleet import Fleet
-from brconsole.domain.intent import Rollout, Unreadable, intent_of
+from brconsole.domain.intent import Rollout, intent_of
 from brconsole.domain.text import clean
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import click
 
     from brconsole.domain.environment import Environment
-    from brconsole.wiring import ConnectionOptions
+    from brconsole.wiring import ConnectionOptions, MigrationOptions
 
 
 CALL_DEADLINE_S = 8.0
@@ -69,19 +69,27 @@ class Session:
         """The way to the APIs for as long as the block lasts. A simulation starts at once where it is wanted `early`,
         else when it is first asked for: the screen is painted before.
         """
-        job = self.loaded.config.migrations.job
+        migrations = self._migrations()
         if self.options.simulate:
             from brconsole.cli.simulated import SimulatedConnection
 
             file = self.options.config or os.environ.get("BRCONSOLE_CONFIG")
             with SimulatedConnection(
-                self.options.simulation, CALL_DEADLINE_S, config=Path(file) if file else None, migration_job=job
+                self.options.simulation, CALL_DEADLINE_S, config=Path(file) if file else None, migrations=migrations
             ) as simulated:
                 if early:
                     simulated.start()
                 yield simulated
         else:
-            yield FixedConnection(*self._endpoints(), CALL_DEADLINE_S, self.state_folder(), job)
+            yield FixedConnection(*self._endpoints(), CALL_DEADLINE_S, self.state_folder(), migrations)
+
+    def _migrations(self) -> MigrationOptions:
+        """The migrations as configured."""
+        from brconsole.wiring import MigrationOptions
+
+        configured = self.loaded.config.migrations
+        alembic = None if configured.alembic is None else Path(configured.alembic)
+        return MigrationOptions(alembic, configured.job, configured.python, configured.postgres_bin)
 
     def _endpoints(self) -> tuple[str | None, str | None]:
         """The gRPC and the HTTP endpoint in place of Google's, checked before anything is imported for them."""
@@ -109,7 +117,7 @@ class FixedConnection:
     http_endpoint: str | None
     deadline_s: float
     state_folder: Path
-    migration_job: str = "migrate-db"
+    migrations: MigrationOptions
 
     @property
     def simulated(self) -> bool:
@@ -120,9 +128,7 @@ class FixedConnection:
         """As configured."""
         from brconsole.wiring import ConnectionOptions
 
-        return ConnectionOptions(
-            self.endpoint, self.http_endpoint, self.deadline_s, self.state_folder, self.migration_job
-        )
+        return ConnectionOptions(self.endpoint, self.http_endpoint, self.deadline_s, self.state_folder, self.migrations)
 
 
 def begin(ctx: click.Context) -> Session:

@@ -26,7 +26,7 @@ from brconsole.cli.options import SimulationOptions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from brconsole.wiring import ConnectionOptions
+    from brconsole.wiring import ConnectionOptions, MigrationOptions
 
 START_DEADLINE_S = 60.0
 """How long the child may take to say its addresses; it imports Google's message classes first."""
@@ -77,10 +77,10 @@ class SimulatedConnection:
         start_deadline_s: float = START_DEADLINE_S,
         stop_deadline_s: float = STOP_DEADLINE_S,
         config: Path | None = None,
-        migration_job: str = "migrate-db",
+        migrations: MigrationOptions | None = None,
     ) -> None:
         self._deadline_s = deadline_s
-        self._migration_job = migration_job
+        self._migrations = migrations
         self._command = tuple(command or command_line(options, config))
         self._stop_deadline_s = stop_deadline_s
         self._start_deadline_s = start_deadline_s
@@ -143,10 +143,11 @@ class SimulatedConnection:
 
     def options(self) -> ConnectionOptions:
         """Where the child listens; waits for it. Raises CommandError with the child's own words where it died."""
-        from brconsole.wiring import ConnectionOptions
+        from brconsole.wiring import ConnectionOptions, MigrationOptions
 
         found = self.addresses()
-        return ConnectionOptions(found.grpc, found.http, self._deadline_s, self.state_folder, self._migration_job)
+        migrations = self._migrations or MigrationOptions()
+        return ConnectionOptions(found.grpc, found.http, self._deadline_s, self.state_folder, migrations)
 
     def addresses(self) -> Addresses:
         """The child's addresses, once it has said them. May be called from any thread."""

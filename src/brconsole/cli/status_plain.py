@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TypeVar
 
-from brconsole.cli import rollout_text
+from brconsole.cli import migration_text, rollout_text
 from brconsole.cli.json_values import moment
 from brconsole.domain import rates
 from brconsole.domain.alert import AlertState
@@ -41,6 +41,10 @@ def lines(fleet: Fleet, only: str | None = None) -> Iterator[str]:
             yield _service(fleet, service)
     for name, words in rollout_text.of(fleet, only):
         yield f"Rollout of {clean(name)}: {words}."
+    if "migration" in fleet.sources:
+        yield from _unknown("migrations", fleet.migration)
+        if fleet.migration.value is not None:
+            yield f"Migrations: {migration_text.told(fleet.migration.value)}."
     if "slos" in fleet.sources:
         yield from _unknown("objectives", fleet.slos)
         for slo in fleet.slos.value or ():

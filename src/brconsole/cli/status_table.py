@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
-from brconsole.cli import rollout_text
+from brconsole.cli import migration_text, rollout_text
 from brconsole.cli.causes import by_cause
 from brconsole.cli.terminal import Terminal
 from brconsole.domain import rates
@@ -111,6 +111,8 @@ def _parts(fleet: Fleet, only: str | None, width: int) -> Iterator[RenderableTyp
         yield Text("\nRollouts", "bold")
         for name, words in rollouts:
             yield Padding(Text(f"{clean(name, 40)}: {words}"), (0, 0, 0, 2))
+    if "migration" in fleet.sources:
+        yield from _section("Migrations", fleet.migration, lambda value: (Text(migration_text.told(value)),))
     if "slos" in fleet.sources:
         yield from _section("Error budgets", fleet.slos, lambda value: _slos(value, fleet.now, only))
     if "queues" in fleet.sources:

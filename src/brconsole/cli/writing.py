@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from brconsole.cli import exit_codes, output, plan_text
-from brconsole.cli.acting import EMERGENCY_RATES_S, RATES_S, acting, writable
+from brconsole.cli.acting import EMERGENCY_RATES_S, RATES_S, acting, proposed_beside, writable
 from brconsole.cli.confirming import confirm
 from brconsole.cli.failures import MisuseError, not_among
 from brconsole.cli.narration import Narration
@@ -54,7 +54,9 @@ def carry_out(session: Session, environment: Environment, order: Order) -> int:
 
 
 async def _carried_out(session: Session, cases: UseCases, order: Order) -> int:
-    made = await order.propose(cases)
+    proposing = order.propose(cases)
+    beside = order.action.emergency and not order.dry_run
+    made = await (proposed_beside(cases, proposing) if beside else proposing)
     if isinstance(made, Outcome):
         await known_service(cases, made)
         return told(cases.environment, order.action, made, None, as_json=order.as_json)

@@ -71,11 +71,25 @@ def check_config(config: Config, locate: Locate, command_names: Collection[str])
         ("postgres_bin", migrations.postgres_bin),
     ):
         _apply(_check_filled, text, ("migrations", key), locate)
+    _apply(_check_folder, config.infra.folder, ("infra", "folder"), locate)
+    _apply(_check_filled, config.infra.terraform, ("infra", "terraform"), locate)
+    _apply(_check_limit, config.infra.timeout, ("infra", "timeout"), locate)
     _apply(_check_filled, config.interface.theme, ("interface", "theme"), locate)
     for action, keys in config.keymap.items():
         _apply(_check_filled, keys, ("keymap", action), locate)
     for key, endpoint in (("endpoint", config.endpoint), ("http_endpoint", config.http_endpoint)):
         _apply(check_loopback_endpoint, endpoint, (key,), locate)
+
+
+def _check_folder(text: str) -> None:
+    """Every environment has a folder of its own: two that shared one would show each other's drift."""
+    if "{environment}" not in text or "{" in text.replace("{environment}", ""):
+        raise ValueError("a folder with {environment} in its place, such as infra/envs/{environment}")
+
+
+def _check_limit(text: str) -> None:
+    if not parse_duration(text):
+        raise ValueError("a duration above 0, such as 5m")
 
 
 def _apply(

@@ -100,6 +100,8 @@ def load(
     config = convert_table(layers.merged, Config, (), layers.where)
     check_config(config, layers.where, command_names)
     config = _with_absolute_paths(config, layers.own_origin, cwd)
+    project = next((file.parent for file, layer in files if layer is Layer.PROJECT_FILE), None)
+    config = _with_infra_paths(config, layers.own_origin, project or cwd, cwd)
     origins = {dotted(path): layers.own_origin(path) for path, _ in _leaves(msgspec.to_builtins(config))}
     return LoadedConfig(config, origins, tuple(file for file, _ in reversed(files)))
 
@@ -251,6 +253,23 @@ def _with_absolute_paths(config: Config, origin: Callable[[KeyPath], Origin], cw
     return (
         msgspec.structs.replace(config, migrations=msgspec.structs.replace(table, **absolute)) if absolute else config
     )
+
+
+def _with_infra_paths(config: Config, own_origin: Callable[[KeyPath], Origin], project: Path, cwd: Path) -> Config:
+    """The same for the Terraform folders; the default is beside the project's file, wherever brconsole is called. A
+    program without a slash is looked for on PATH.
+    """
+
+    def absolute(key: str, text: str) -> str:
+        origin = own_origin(("infra", key))
+        base = project if origin.layer is Layer.DEFAULTS else origin.folder or cwd
+        return str((cwd / base / Path(text).expanduser()).absolute())
+
+    infra = config.infra
+    changed = {"folder": absolute("folder", infra.folder)}
+    if "/" in infra.terraform:
+        changed["terraform"] = absolute("terraform", infra.terraform)
+    return msgspec.structs.replace(config, infra=msgspec.structs.replace(infra, **changed))
 
 
 def _environment(name: str, table: EnvironmentTable) -> Environment:

@@ -85,6 +85,14 @@ class Migrations(_Table, frozen=True):
     """The folder of initdb and postgres for the throwaway server."""
 
 
+class Infra(_Table, frozen=True):
+    """Where the Terraform of each environment is, and how it is looked at."""
+
+    folder: str = "infra/envs/{environment}"
+    terraform: str = "terraform"
+    timeout: str = "5m"
+
+
 class Interface(_Table, frozen=True):
     """How the screen looks."""
 
@@ -97,6 +105,7 @@ class Config(_Table, frozen=True):
     default_environment: str
     environments: dict[str, EnvironmentTable]
     migrations: Migrations = Migrations()
+    infra: Infra = Infra()
     keymap: dict[str, str] = field(default_factory=dict)
     interface: Interface = Interface()
     endpoint: str | None = None

@@ -12,6 +12,7 @@ from brconsole.domain import traffic
 from brconsole.domain.findings import WayOut, carries_latest
 from brconsole.domain.gates import Gate
 from brconsole.domain.intent import ANNOTATION, Phase, Rollout, intent_of
+from brconsole.domain.migration_proof import ReleaseSchema
 from brconsole.domain.service import Revision, Service
 from brconsole.domain.traffic import TrafficTarget
 
@@ -26,11 +27,13 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """The newest sign of life of a driver, from beside the service (a metric or an object)."""
+    """A sign of life of a driver, from beside the service (a metric or an object)."""
 
     who: str
     at: datetime
     headless: bool = False
+    service: str | None = None
+    """The service whose wheel is held; None is an agent's, which looks after all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,10 @@ class Evidence:
     history: tuple[str, ...] | None = None
     """The revisions that served 100 %, newest first."""
     heartbeat: Heartbeat | None = None
+    """The one that counts for this rollout (`needs.sign_of_life`)."""
     on_deadline: Literal["stable", "hold"] = "stable"
+    schema: ReleaseSchema | None = None
+    """What the arms of the release can read of the database; None where it was not asked or has no migrations."""
 
 
 class Transition(StrEnum):
@@ -122,7 +128,8 @@ class Write:
 
 
 Decision = Nothing | Wait | Ask | Write
-Answer = Nothing | Refused | Write
+Answer = Nothing | Refused | Wait | Write
+"""What becomes of an order. Only a rollback waits: it was ordered before, and is to be seen through to its end."""
 
 
 class Settled(StrEnum):

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from brconsole.domain import traffic
-from brconsole.domain.intent import Intent, Phase, Rollout, Unreadable
+from brconsole.domain.annotation import Unreadable
+from brconsole.domain.intent import Intent, Phase, Rollout
 from brconsole.domain.service import Revision, Service
 from brconsole.domain.text import clean
 
@@ -36,6 +37,7 @@ class WayOut(StrEnum):
     """What a person may choose."""
 
     WAIT = "wait"
+    AGAIN = "order it again"
     ROLL_BACK = "roll back"
     ADOPT = "adopt"
     RESTORE = "restore"

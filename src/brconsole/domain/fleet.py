@@ -13,6 +13,7 @@ from brconsole.domain.freshness import Reading, SourceInfo, SourceState
 if TYPE_CHECKING:  # a face starts with an empty fleet: what fills it is imported by whoever reads it
     from brconsole.domain.alert import AlertReport
     from brconsole.domain.environment import Environment
+    from brconsole.domain.migration_view import MigrationView
     from brconsole.domain.queue import QueueReport
     from brconsole.domain.series import Series
     from brconsole.domain.service import Change, Revision, Service
@@ -94,6 +95,8 @@ class Fleet:
     alerts: Reading[tuple[AlertReport, ...]] = field(default_factory=Reading)
     changes: Reading[tuple[Change, ...]] = field(default_factory=Reading)
     """Newest first."""
+    migration: Reading[MigrationView] = field(default_factory=Reading)
+    """The migration job and what its executions told; not read where no migrations are configured."""
     watched: str | None = None
     """The service whose page is open."""
     latency_by_revision: Reading[Mapping[str, Series]] = field(default_factory=Reading)

@@ -148,6 +148,28 @@ class Sentinel:
     head: str | None
     image_matches: bool | None
     plan_matches: bool | None
+    nothing_to_run: bool = False
+    """Whether the candidate's own code looked and found nothing pending, so that no run is there to be proved."""
+    pending: tuple[str, ...] = ()
+    """What the candidate waits for."""
+    live: int | None = None
+    """The index of the applied schema."""
+    reads: tuple[int, int] | None = None
+    """Lowest and highest schema that the candidate can live with."""
+    why: str = ""
+    """What keeps it from being proved, or what went wrong."""
+    remedy: str = ""
+    applies: bool = True
+    """Not, where the candidate's image is not the one that the migrations come with; `why` says so."""
+
+    @property
+    def stands(self) -> bool | None:
+        """Whether the candidate can live with the database as it is: at its head, or at a schema within its range."""
+        if self.applied is None or self.head is None:
+            return None
+        if self.live is not None and self.reads is not None:
+            return self.reads[0] <= self.live <= self.reads[1]
+        return self.applied == self.head
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,24 +316,42 @@ def migration(reading: Reading[Sentinel] | None) -> Gate:
     if reading.value is None:
         return _unread(MIGRATION, reading)
     proof = reading.value
-    execution = clean(proof.execution, 100)
-    facts = (
-        (proof.succeeded, f"{execution} succeeded", f"{execution} did not succeed"),
-        (
-            None if proof.applied is None or proof.head is None else proof.applied == proof.head,
-            f"at head {clean(proof.head or '', 40)}",
-            f"the database is at {clean(proof.applied or '', 40)}, head is {clean(proof.head or '', 40)}",
-        ),
-        (proof.image_matches, "digest matches", "the job ran another image than the candidate's"),
-        (proof.plan_matches, "plan matches", "the plan that ran is not the plan that was reviewed"),
-    )
+    if not proof.applies:
+        return Gate(MIGRATION, Verdict.PASS, f"not applicable: {clean(proof.why, 200)}", None, applies=False)
+    facts = _migration_facts(proof)
     against = [wrong for holds, _, wrong in facts if holds is False]
+    if proof.pending:
+        listed = ", ".join(clean(name, 40) for name in proof.pending[:5])
+        more = f" and {len(proof.pending) - 5} more" if len(proof.pending) > 5 else ""
+        against.insert(0, f"{len(proof.pending)} pending: {listed}{more}")
+    why, remedy = (
+        f"{before}{clean(text, 200)}" if text else "" for before, text in (("; ", proof.why), ("; ", proof.remedy))
+    )
     if against:
-        return Gate(MIGRATION, Verdict.HOLD, "; ".join(against), reading.as_of)
+        return Gate(MIGRATION, Verdict.HOLD, f"{'; '.join(against)}{why}{remedy}", reading.as_of)
     if any(holds is None for holds, _, _ in facts):
         proved = ", ".join(right for holds, right, _ in facts if holds) or "nothing"
-        return Gate(MIGRATION, Verdict.HOLD, f"not proved yet; so far: {proved}", reading.as_of)
+        return Gate(MIGRATION, Verdict.HOLD, f"not proved yet; so far: {proved}{why}{remedy}", reading.as_of)
     return Gate(MIGRATION, Verdict.PASS, ", ".join(right for _, right, _ in facts), reading.as_of)
+
+
+def _migration_facts(proof: Sentinel) -> tuple[tuple[bool | None, str, str], ...]:
+    """(whether it holds, its words if so, its words if not) of each thing that must be so."""
+    execution, applied, head = clean(proof.execution, 100), clean(proof.applied or "", 40), clean(proof.head or "", 40)
+    at_head = f"at head {head}"
+    if proof.applied != proof.head and proof.reads is not None:
+        at_head = f"at {applied}, schema {proof.live}: the candidate reads {proof.reads[0]} to {proof.reads[1]}"
+    standing = (proof.stands, at_head, f"the database is at {applied}, head is {head}")
+    image_same = (proof.image_matches, "digest matches", "the job ran another image than the candidate's")
+    if proof.nothing_to_run:
+        looked = (proof.succeeded, f"nothing is pending by {execution}", f"{execution} did not succeed")
+        return looked, standing, image_same
+    return (
+        (proof.succeeded, f"{execution} succeeded", f"{execution} did not succeed"),
+        standing,
+        image_same,
+        (proof.plan_matches, "plan matches", "the plan that ran is not the plan that was reviewed"),
+    )
 
 
 def image(reading: Reading[Attestation] | None) -> Gate:

@@ -10,15 +10,27 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeVar
 
+from brconsole.domain import annotation
+from brconsole.domain.annotation import (
+    LARGEST,
+    Fields,
+    MistakeError,
+    Unreadable,
+    entries,
+    integer,
+    line,
+    mapping,
+    matching,
+    moment,
+    pair,
+)
 from brconsole.domain.environment import PlanStep
 from brconsole.domain.service import Service
-from brconsole.domain.text import clean
 from brconsole.domain.traffic import TrafficTarget
 
 ANNOTATION = "brconsole.dev/rollout"
@@ -38,12 +50,9 @@ LONGEST_REASON = 240
 LONGEST_NAME = 120
 _REVISION = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{6,64}", re.ASCII)
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _ID = re.compile(r"r-\d{8}-\d{4}-[0-9a-f]{3,12}", re.ASCII)
 _PLAN = re.compile(r"[A-Za-z0-9_.-]{1,80}@sha256:[0-9a-f]{12}", re.ASCII)
-_LARGEST = 2**53 - 1
-
-T = TypeVar("T")
+_texts = annotation.lines(LONGEST_NAME, 8)
 
 
 class Phase(StrEnum):
@@ -134,6 +143,8 @@ class Rollout:
     """Execution and database revision of the release's migration."""
     schema: tuple[int, int] | None = None
     """Lowest and highest schema that the candidate can read."""
+    stable_schema: tuple[int, int] | None = None
+    """Lowest and highest schema that stable can read."""
     reason: str = ""
     failed: tuple[FailedCandidate, ...] = ()
 
@@ -188,13 +199,6 @@ class Rollout:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """There is an annotation, but none that this console may act on."""
-
-    reason: str
-
-
 Intent = Rollout | Unreadable | None
 
 
@@ -206,22 +210,7 @@ def intent_of(service: Service) -> Intent:
 
 def parse(text: str) -> Rollout | Unreadable:
     """Read an annotation's text."""
-    if len(text) > LONGEST_BYTES or len(text.encode(errors="surrogatepass")) > LONGEST_BYTES:
-        return Unreadable(f"it is longer than {LONGEST_BYTES} bytes")
-    try:
-        found = json.loads(
-            text, object_pairs_hook=_no_duplicates, parse_constant=_no_fraction, parse_float=_no_fraction
-        )
-    except (ValueError, RecursionError):
-        return Unreadable("it is not the JSON of a rollout")
-    try:
-        fields = _Fields(_mapping(found))
-        version = fields.take("v", _integer(0, _LARGEST))
-        if version != VERSION:
-            return Unreadable(f"it has version {version}; this brconsole reads version {VERSION}")
-        return _rollout(fields)
-    except _MistakeError as mistake:
-        return Unreadable(clean(str(mistake), 200))
+    return annotation.read(text, _rollout, VERSION, LONGEST_BYTES, "a rollout")
 
 
 def dump(rollout: Rollout) -> str:
@@ -234,6 +223,7 @@ def dump(rollout: Rollout) -> str:
         "step_gen": None if rollout.step_gen is None else str(rollout.step_gen),
         "sentinel": None if rollout.sentinel is None else dict(sorted(rollout.sentinel.items())),
         "schema": None if rollout.schema is None else list(rollout.schema),
+        "stable_schema": None if rollout.stable_schema is None else list(rollout.stable_schema),
         "driver": _driver_document(rollout.driver),
         "reason": rollout.reason or None,
         "failed": [[known.revision, known.digest] for known in rollout.failed] or None,
@@ -279,11 +269,6 @@ def rollout_id(service: str, canary: str, now: datetime) -> str:
     return f"r-{now.astimezone(UTC):%Y%m%d-%H%M}-{digest[:3]}"
 
 
-def moment(at: datetime) -> str:
-    """RFC 3339 in UTC, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def to_second(at: datetime) -> datetime:
     """The moment as an annotation can hold it."""
     return at.astimezone(UTC).replace(microsecond=0)
@@ -317,57 +302,29 @@ def _driver_document(driver: Driver | None) -> dict[str, object] | None:
     return {**document, "headless": True} if driver.headless else document
 
 
-class _MistakeError(ValueError):
-    """What of a document is not as we write it."""
-
-
-class _Fields:
-    """A JSON object whose keys are taken one by one; what is left over in the end is a mistake."""
-
-    def __init__(self, found: Mapping[str, object]) -> None:
-        self._left = dict(found)
-
-    def take(self, key: str, read: Callable[[object], T]) -> T:
-        """A key that must be there."""
-        if key not in self._left:
-            raise _MistakeError(f"{key} is missing")
-        try:
-            return read(self._left.pop(key))
-        except _MistakeError as mistake:
-            raise _MistakeError(f"{key}: {mistake}") from None
-
-    def take_if(self, key: str, read: Callable[[object], T]) -> T | None:
-        """A key that may be there."""
-        return self.take(key, read) if key in self._left else None
-
-    def end(self) -> None:
-        """No key is left."""
-        if self._left:
-            raise _MistakeError(f"unknown key {min(self._left)}")
-
-
-def _rollout(fields: _Fields) -> Rollout:
+def _rollout(fields: Fields) -> Rollout:
     rollout = Rollout(
-        id=fields.take("id", _matching(_ID)),
-        seq=fields.take("seq", _integer(1, _LARGEST)),
+        id=fields.take("id", matching(_ID)),
+        seq=fields.take("seq", integer(1, LARGEST)),
         phase=fields.take("phase", _phase),
-        plan=fields.take("plan", _matching(_PLAN)),
+        plan=fields.take("plan", matching(_PLAN)),
         steps=fields.take("steps", _steps),
-        step=fields.take("step", _integer(0, MOST_STEPS - 1)),
-        stable=fields.take("stable", _matching(_REVISION)),
-        canary=fields.take("canary", _matching(_REVISION)),
-        step_started=fields.take("step_started", _moment),
-        deadline=fields.take("deadline", _moment),
-        holds=fields.take("holds", _integer(0, MOST_EXTENSIONS)),
+        step=fields.take("step", integer(0, MOST_STEPS - 1)),
+        stable=fields.take("stable", matching(_REVISION)),
+        canary=fields.take("canary", matching(_REVISION)),
+        step_started=fields.take("step_started", annotation.time),
+        deadline=fields.take("deadline", annotation.time),
+        holds=fields.take("holds", integer(0, MOST_EXTENSIONS)),
         held=fields.take_if("held", _phase),
-        digest=fields.take_if("digest", _matching(_DIGEST)),
-        manual=fields.take_if("manual", _true) or False,
-        latest=fields.take_if("latest", _matching(_REVISION)),
-        step_gen=fields.take_if("step_gen", _number_text),
+        digest=fields.take_if("digest", matching(_DIGEST)),
+        manual=fields.take_if("manual", annotation.true) or False,
+        latest=fields.take_if("latest", matching(_REVISION)),
+        step_gen=fields.take_if("step_gen", annotation.number_text),
         sentinel=fields.take_if("sentinel", _texts),
         schema=fields.take_if("schema", _schema),
+        stable_schema=fields.take_if("stable_schema", _schema),
         driver=fields.take_if("driver", _driver),
-        reason=fields.take_if("reason", _text(LONGEST_REASON)) or "",
+        reason=fields.take_if("reason", line(LONGEST_REASON)) or "",
         failed=fields.take_if("failed", _failed) or (),
     )
     tags = fields.take("tags", _texts)
@@ -378,139 +335,55 @@ def _rollout(fields: _Fields) -> Rollout:
 
 def _check_whole(rollout: Rollout, tags: Mapping[str, str]) -> None:
     if rollout.stable == rollout.canary:
-        raise _MistakeError("stable and canary are the same revision")
+        raise MistakeError("stable and canary are the same revision")
     if rollout.step >= len(rollout.steps):
-        raise _MistakeError("step is beyond the last one")
+        raise MistakeError("step is beyond the last one")
     if (rollout.phase is Phase.HOLDING) != (rollout.held is not None):
-        raise _MistakeError("held stands with the phase HOLD, and only there")
+        raise MistakeError("held stands with the phase HOLD, and only there")
     if rollout.held is not None and rollout.held not in FORWARD:
-        raise _MistakeError("held is no phase that can be held")
+        raise MistakeError("held is no phase that can be held")
     if rollout.plan != plan_id(rollout.plan.partition("@")[0], rollout.steps):
-        raise _MistakeError("plan: its digest is not that of the steps")
+        raise MistakeError("plan: its digest is not that of the steps")
     if tags != rollout.tags:
-        raise _MistakeError("tags: not those of the phase")
-
-
-def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
-
-
-def _no_fraction(text: str) -> object:
-    raise ValueError(f"{text} is no number of ours")
-
-
-def _mapping(value: object) -> dict[str, object]:
-    if not isinstance(value, dict):
-        raise _MistakeError("not an object")
-    return value
-
-
-def _integer(low: int, high: int) -> Callable[[object], int]:
-    def read(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise _MistakeError(f"not a whole number from {low} to {high}")
-        return value
-
-    return read
-
-
-def _text(longest: int) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if not isinstance(value, str) or len(value) > longest or clean(value) != value:
-            raise _MistakeError(f"not a printable line of up to {longest} characters")
-        return value
-
-    return read
-
-
-def _matching(pattern: re.Pattern[str]) -> Callable[[object], str]:
-    def read(value: object) -> str:
-        if not isinstance(value, str) or not pattern.fullmatch(value):
-            raise _MistakeError("not of the expected form")
-        return value
-
-    return read
+        raise MistakeError("tags: not those of the phase")
 
 
 def _phase(value: object) -> Phase:
     phase = _PHASES.get(value) if isinstance(value, str) else None
     if phase is None:
-        raise _MistakeError("no phase that this brconsole knows")
+        raise MistakeError("no phase that this brconsole knows")
     return phase
 
 
-def _moment(value: object) -> datetime:
-    try:
-        return datetime.strptime(_matching(_MOMENT)(value), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    except ValueError:
-        raise _MistakeError("not a moment such as 2026-10-10T16:00:00Z") from None
-
-
-def _true(value: object) -> bool:
-    if value is not True:
-        raise _MistakeError("only true stands here")
-    return True
-
-
-def _number_text(value: object) -> int:
-    if not isinstance(value, str) or not re.fullmatch(r"\d{1,16}", value, re.ASCII):
-        raise _MistakeError("not a whole number as text")
-    return int(value)
-
-
-def _list(value: object, longest: int) -> list[object]:
-    if not isinstance(value, list) or len(value) > longest:
-        raise _MistakeError(f"not a list of up to {longest} entries")
-    return value
-
-
-def _pair(value: object) -> tuple[object, object]:
-    found = _list(value, 2)
-    if len(found) != 2:
-        raise _MistakeError("not a pair")
-    return found[0], found[1]
-
-
 def _steps(value: object) -> tuple[PlanStep, ...]:
-    pairs = [_pair(entry) for entry in _list(value, MOST_STEPS)]
-    steps = tuple(PlanStep(_integer(1, 100)(percent), _integer(0, 30 * 86_400)(dwell)) for percent, dwell in pairs)
+    pairs = [pair(entry) for entry in entries(value, MOST_STEPS)]
+    steps = tuple(PlanStep(integer(1, 100)(percent), integer(0, 30 * 86_400)(dwell)) for percent, dwell in pairs)
     percents = [step.percent for step in steps]
     if not percents or percents[-1] != 100 or sorted(set(percents)) != percents:
-        raise _MistakeError("percents must ascend to 100")
+        raise MistakeError("percents must ascend to 100")
     return steps
 
 
 def _schema(value: object) -> tuple[int, int]:
-    low, high = _pair(value)
-    read = _integer(0, _LARGEST)
+    low, high = pair(value)
+    read = integer(0, LARGEST)
     return read(low), read(high)
 
 
-def _texts(value: object) -> dict[str, str]:
-    found = _mapping(value)
-    if len(found) > 8:
-        raise _MistakeError("too many keys")
-    read = _text(LONGEST_NAME)
-    return {read(key): read(text) for key, text in found.items()}
-
-
 def _driver(value: object) -> Driver:
-    fields = _Fields(_mapping(value))
+    fields = Fields(mapping(value))
     driver = Driver(
-        fields.take("who", _text(LONGEST_NAME)),
-        fields.take("until", _moment),
-        fields.take_if("headless", _true) or False,
+        fields.take("who", line(LONGEST_NAME)),
+        fields.take("until", annotation.time),
+        fields.take_if("headless", annotation.true) or False,
     )
     fields.end()
     return driver
 
 
 def _failed(value: object) -> tuple[FailedCandidate, ...]:
-    pairs = [_pair(entry) for entry in _list(value, MOST_FAILED)]
+    pairs = [pair(entry) for entry in entries(value, MOST_FAILED)]
     return tuple(
-        FailedCandidate(_matching(_REVISION)(revision), None if digest is None else _matching(_DIGEST)(digest))
+        FailedCandidate(matching(_REVISION)(revision), None if digest is None else matching(_DIGEST)(digest))
         for revision, digest in pairs
     )

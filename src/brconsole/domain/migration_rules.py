@@ -43,6 +43,10 @@ class Rendered:
     failure_line: int | None = None
     asked_connection: int | None = None
     """The line that asked for the database connection."""
+    mode_line: int | None = None
+    """The line that asked whether it runs offline."""
+    values_line: int | None = None
+    """The line that passed values beside a statement; the rendering shows none of them."""
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -95,18 +99,12 @@ def judge(candidate: Candidate, around: Surroundings) -> Judgement:
     reader = _Reader(candidate, around)
     reader.read()
     migration_class = _class_of(candidate, reader)
-    findings = [*reader.findings, *_edited(candidate, around), *_downgrade(candidate, around, reader.before)]
+    findings = [*reader.findings, *_edited(candidate, around), *_downgrade(candidate, around)]
     if candidate.up.failure is not None:
-        findings.append(_failed_to_render(candidate.up, "upgrade"))
-    if candidate.file.mode_line is not None:
-        findings.append(
-            Finding(
-                "not-renderable",
-                "It looks whether it runs offline, so what it renders is not what it does on a database.",
-                "Do the same in both modes; what needs the database's rows belongs into statements (INSERT … SELECT).",
-                candidate.file.mode_line,
-            )
-        )
+        failed = _failed_to_render(candidate.up, "upgrade")
+        if failed.rule not in {finding.rule for finding in reader.findings}:  # the query itself tells more
+            findings.append(failed)
+    findings += _otherwise_online(candidate)
     if migration_class is MigrationClass.CONTRACT:
         findings = _declared(candidate, around, findings)
     unique = list(dict.fromkeys(findings))
@@ -131,8 +129,7 @@ def _place(finding: Finding) -> tuple[bool, int, str, str]:
 
 def _class_of(candidate: Candidate, reader: _Reader) -> MigrationClass:
     facts = candidate.up.facts
-    opaque = candidate.up.failure is not None or candidate.file.mode_line is not None or reader.unknown
-    if opaque:
+    if candidate.up.failure is not None or _otherwise_online(candidate) or reader.unknown:
         return MigrationClass.UNKNOWN
     if reader.contracts:
         return MigrationClass.CONTRACT
@@ -169,6 +166,32 @@ def _failed_to_render(rendered: Rendered, function: str) -> Finding:
     )
 
 
+def _otherwise_online(candidate: Candidate) -> list[Finding]:
+    """Where what is rendered is known not to be what is done."""
+    mode_line = candidate.file.mode_line or candidate.up.mode_line or candidate.down.mode_line
+    values_line = candidate.up.values_line or candidate.down.values_line
+    found = []
+    if mode_line is not None:
+        found.append(
+            Finding(
+                "not-renderable",
+                "It looks whether it runs offline, so what it renders is not what it does on a database.",
+                "Do the same in both modes; what needs the database's rows belongs into statements (INSERT … SELECT).",
+                mode_line,
+            )
+        )
+    if values_line is not None:
+        found.append(
+            Finding(
+                "not-renderable",
+                "It passes values beside the statement; offline they are left out, so nobody can review them.",
+                "Bind them to the statement: sa.text(…).bindparams(…), or write them into it.",
+                values_line,
+            )
+        )
+    return found
+
+
 def _edited(candidate: Candidate, around: Surroundings) -> list[Finding]:
     source = candidate.file.source
     approved = (around.approved or {}).get(source.revision)
@@ -187,7 +210,7 @@ def _edited(candidate: Candidate, around: Surroundings) -> list[Finding]:
 # ---------------------------------------------------------------------------------------------------- the way back
 
 
-def _downgrade(candidate: Candidate, around: Surroundings, created: Catalogue) -> list[Finding]:
+def _downgrade(candidate: Candidate, around: Surroundings) -> list[Finding]:
     file, up, down = candidate.file, candidate.up, candidate.down
     kinds = {fact.kind for fact in up.facts}
     idle = not kinds - set(_NO_EFFECT) and up.failure is None and file.mode_line is None
@@ -211,7 +234,8 @@ def _downgrade(candidate: Candidate, around: Surroundings, created: Catalogue) -
                 )
             ]
         return [_missing("downgrade() does nothing, so the schema stays as the upgrade made it.", file)]
-    return _losses(candidate, around)
+    # Where the upgrade does not render, nobody knows what it makes, so nothing can be told to be too much.
+    return [] if up.failure is not None else _losses(candidate, around)
 
 
 def _missing(message: str, file: RevisionFile) -> Finding:
@@ -226,8 +250,6 @@ def _missing(message: str, file: RevisionFile) -> Finding:
 def _losses(candidate: Candidate, around: Surroundings) -> list[Finding]:
     """What the downgrade throws away that its own upgrade did not bring."""
     before, own = around.before, candidate.up.facts
-    here = before.copy()
-    here.apply(own)
     moved = _moved(candidate)
     found: list[Finding] = []
     for statement in candidate.down.statements:
@@ -468,6 +490,11 @@ class _Reader:
     def holds(self) -> tuple[str, Lock] | None:
         """A table that others cannot write while this transaction goes on."""
         return next(((table, lock) for table, lock in self._held.items() if lock.blocks_writes), None)
+
+    @property
+    def problem(self) -> str:
+        """Why the statement cannot be read."""
+        return self._statement.problem or "it is not readable"
 
     @property
     def in_transaction(self) -> bool:
@@ -1033,7 +1060,7 @@ def _opaque(reader: _Reader, fact: Fact) -> None:
     called = f"it calls {fact.name}(), whose effect cannot be seen" if fact.name else None
     reader.refuse(
         "opaque-statement",
-        f"Nobody can tell what it does: {called or reader._statement.problem or 'it is not readable'}.",  # noqa: SLF001  # one module
+        f"Nobody can tell what it does: {called or reader.problem}.",
         "Write plain statements: the check must be able to read them.",
     )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from brconsole.domain import gates as gate
 from brconsole.domain import traffic
-from brconsole.domain.decision import Evidence, Refused
+from brconsole.domain.decision import Evidence, Heartbeat, Refused
 from brconsole.domain.findings import carries_latest, told
 from brconsole.domain.gates import Gate, Gates
 from brconsole.domain.intent import AFTER_PROMOTION, BEFORE_TRAFFIC, Driver, Phase, Rollout
@@ -33,6 +34,18 @@ def driving(state: Rollout, evidence: Evidence, now: datetime) -> Driver | None:
         known.append(Driver(beat.who, beat.at + LEASE, beat.headless))
     held = [driver for driver in known if now < driver.until <= now + 2 * LEASE]  # nobody holds it for a year
     return max(held, key=lambda driver: driver.until) if held else None
+
+
+def sign_of_life(state: Rollout, service: str, beats: Iterable[Heartbeat], now: datetime) -> Heartbeat | None:
+    """Which of all heartbeats counts for a rollout: its own driver's. Where that one is silent and its lease is over,
+    the console's or pipeline's that has taken the wheel of this service, although no transition says so yet.
+    """
+    driver = state.driver
+    listed = sorted((beat for beat in beats if beat.service in (None, service)), key=lambda beat: beat.at)
+    own = [beat for beat in listed if driver is not None and beat.who == driver.who]
+    alive = driver is not None and (now < driver.until or (bool(own) and now < own[-1].at + LEASE))
+    counted = own if alive else [beat for beat in listed if beat.service == service] or own
+    return counted[-1] if counted else None
 
 
 def needed_gates(state: Rollout, service: Service, evidence: Evidence, now: datetime) -> tuple[Gate, ...]:

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from brconsole.domain import gates as gate
+from brconsole.domain.annotation import Unreadable
 from brconsole.domain.decision import Actor, Answer, Evidence, Nothing, Refused, Transition
 from brconsole.domain.environment import RolloutPlan
-from brconsole.domain.findings import findings, settled, told
+from brconsole.domain.findings import findings, told
 from brconsole.domain.intent import (
     AFTER_PROMOTION,
     CANARY_TAG,
@@ -23,7 +24,6 @@ from brconsole.domain.intent import (
     Intent,
     Phase,
     Rollout,
-    Unreadable,
     dump,
     known_digest,
     known_revision,
@@ -34,6 +34,7 @@ from brconsole.domain.intent import (
     traffic_list,
 )
 from brconsole.domain.judge import Verdict
+from brconsole.domain.migration_proof import ReleaseSchema
 from brconsole.domain.needs import drifted, driving, dwell_gate, needed_gates
 from brconsole.domain.records import (
     advanced,
@@ -52,7 +53,7 @@ from brconsole.domain.records import (
 from brconsole.domain.service import Revision, Service
 from brconsole.domain.text import clean
 from brconsole.domain.traffic import TrafficTarget
-from brconsole.domain.undo import NoTarget, RollbackTarget, TargetSource, in_force, rollback_target
+from brconsole.domain.undo import NoTarget, RollbackTarget, TargetSource, concluded, in_force, rollback_target, serves
 
 
 def start(
@@ -67,11 +68,14 @@ def start(
     candidate: str | None = None,
     retry: bool = False,
     manual: bool = False,
+    schema: ReleaseSchema | None = None,
 ) -> Answer:
     """Prepare a rollout: the candidate gets its tag and 0 %, what serves is pinned by its name and tagged `prev`.
 
-    Without a name the candidate is the latest ready revision that does not serve.
+    Without a name the candidate is the latest ready revision that does not serve. A rollback that is served but was
+    never recorded as complete is no obstacle: the record of the new rollout says so by taking its place.
     """
+    state = concluded(state, service)
     if isinstance(state, Rollout) and state.active:
         return Refused(f"rollout {state.id} of {state.canary} is under way ({state.phase.value})")
     if isinstance(state, Unreadable):
@@ -80,9 +84,9 @@ def start(
     name = candidate or service.latest_ready
     if len(serving) != 1:
         return Refused(f"traffic is split without a rollout ({told(serving)}): roll back or adopt it first")
-    if not settled(service):
-        return Refused(f"a change is under way: serving {told(service.serving_split())}")
     (stable,) = serving
+    if not serves(service, stable):
+        return Refused(f"a change is under way: serving {told(service.serving_split())}")
     if name is None or name == stable:
         return Refused(
             f"no ready revision is newer than {stable}, which serves" if candidate is None else _serves(stable)
@@ -109,6 +113,9 @@ def start(
         deadline=to_second(now + timedelta(seconds=plan.deadline_s)),
         digest=known_digest(known[name].digest),
         manual=manual,
+        sentinel=None if schema is None else schema.sentinel,
+        schema=None if schema is None else schema.candidate,
+        stable_schema=None if schema is None else schema.stable,
         latest=known_revision(service.latest_created),
         step_gen=service.generation,
         driver=driver_of(actor, now),
@@ -161,7 +168,7 @@ def promote(
     if state.standing is Phase.SOAKING:
         intent = moved(state, service, now, actor, told_so, phase=Phase.IDLE, held=None)
         return written(Transition.FINISH, state, service, intent)
-    return advanced(state, service, now, actor, told_so)
+    return advanced(state, service, now, actor, told_so, evidence.schema)
 
 
 def hold(state: Intent, service: Service, now: datetime, actor: Actor, reason: str) -> Answer:
@@ -189,7 +196,9 @@ def resume(state: Intent, service: Service, now: datetime, actor: Actor, reason:
 
 
 def abort(state: Intent, service: Service, evidence: Evidence, now: datetime, actor: Actor, reason: str) -> Answer:
-    """Return to stable and remember the candidate as failed. Without a rollout there is nothing to abort."""
+    """Return to stable and remember the candidate as failed. Without a rollout there is nothing to abort; one that is
+    being rolled back waits to be seen through.
+    """
     if not isinstance(state, Rollout) or not state.active:
         return Refused("no rollout is under way; to undo the last release use rollback")
     target = rollback_target(service, state, evidence.history, evidence.revisions)
@@ -248,6 +257,9 @@ def adopt(
         deadline=record.deadline if record is not None else moment + timedelta(seconds=deadline_s),
         held=standing,
         digest=record.digest if record is not None else None,
+        sentinel=record.sentinel if record is not None else None,
+        schema=record.schema if record is not None else None,
+        stable_schema=record.stable_schema if record is not None else None,
         manual=True,
         latest=known_revision(service.latest_created),
         step_gen=service.generation,
@@ -260,6 +272,7 @@ def adopt(
 
 def release(state: Intent, service: Service, now: datetime, actor: Actor, reason: str) -> Answer:
     """Settle a rolled-back or pinned service: the newest revision is not wanted, the next deploy still gets 0 %."""
+    state = concluded(state, service)
     if isinstance(state, Rollout) and state.active:
         return Refused(f"rollout {state.id} is under way ({state.phase.value})")
     split = service.desired_split()

@@ -174,8 +174,10 @@ def plan(
     )
 
 
-def unchanged(environment: Environment, action: str, service: Service) -> Plan:
-    """The plan of a write that leaves everything as it is, LATEST included."""
+def unchanged(
+    environment: Environment, action: str, service: Service, reason: str = "", emergency: bool = False
+) -> Plan:
+    """The plan of what leaves traffic as it is, LATEST included: a probe, or a rollback that was asked for before."""
     return Plan(
         action,
         environment.name,
@@ -185,9 +187,10 @@ def unchanged(environment: Environment, action: str, service: Service) -> Plan:
         base_of(service),
         service.desired,
         None,
-        "",
+        clean(reason, 500),
         0.0,
         Confirmation.YES_NO,
+        emergency=emergency,
     )
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from brconsole.domain.decision import Actor, Nothing, Transition, Write
+from brconsole.domain.decision import Actor, Nothing, Transition, Wait, Write
 from brconsole.domain.environment import PlanStep, RolloutPlan
+from brconsole.domain.findings import settled, told
 from brconsole.domain.intent import (
     ANNOTATION,
     BEFORE_TRAFFIC,
@@ -31,9 +32,10 @@ from brconsole.domain.intent import (
     to_second,
     traffic_list,
 )
+from brconsole.domain.migration_proof import ReleaseSchema
 from brconsole.domain.service import Revision, Service
 from brconsole.domain.text import clean
-from brconsole.domain.undo import RollbackTarget, in_force
+from brconsole.domain.undo import RollbackTarget, in_force, serves
 
 LEASE = timedelta(seconds=90)
 """Who drives and is silent for so long may be replaced (advisory)."""
@@ -52,14 +54,19 @@ def roll_back(
     reason: str,
     revisions: Iterable[Revision] | None = None,
     failed: bool = True,
-) -> Nothing | Write:
-    """All traffic to the target, in every state; a second time it is done already.
+) -> Nothing | Wait | Write:
+    """All traffic to the target, in every state. A second time there is nothing to ask for: it is done already, or it
+    waits to be served and recorded as complete.
 
     `failed` remembers what was rolled back, so that nobody tries it again by accident.
     """
     record = state if isinstance(state, Rollout) else None
-    if target.serves_all and (record is None or record.phase in ENDED or _asked_already(record, target)):
+    ended = record is None or record.phase in ENDED
+    if target.serves_all and ended and serves(service, target.revision):
         return Nothing(f"already done: {target.revision} gets 100 %")
+    if target.serves_all and (ended or _asked_already(record, target)):
+        left = "recorded as complete" if settled(service) else f"served: {told(service.serving_split())} now"
+        return Wait(now, f"asked for already: {target.revision} gets 100 %, and it is not yet {left}")
     undone = _undone(record, service, target.revision)
     digests = {revision.name: revision.digest for revision in revisions or ()}
     recorded = record.digest if record is not None and record.canary == undone else None
@@ -86,15 +93,23 @@ def roll_back(
         step_gen=service.generation,
         driver=driver_of(actor, now),
         sentinel=record.sentinel if record is not None and same else None,
-        schema=record.schema if record is not None and same else None,
+        schema=record.schema if record is not None and same and record.canary == undone else None,
+        stable_schema=record.stable_schema
+        if record is not None and same and record.stable == target.revision
+        else None,
         reason=reason_of(reason),
         failed=known,
     )
     return written(Transition.ROLL_BACK, state, service, intent)
 
 
-def advanced(state: Rollout, service: Service, now: datetime, actor: Actor, reason: str) -> Write:
-    """The write to the next step: the first share, a larger one, or everything."""
+def advanced(
+    state: Rollout, service: Service, now: datetime, actor: Actor, reason: str, schema: ReleaseSchema | None = None
+) -> Write:
+    """The write to the next step: the first share, a larger one, or everything. What was learned of the schemas since
+    the start is written down with it.
+    """
+    known = schema or ReleaseSchema()
     step = 0 if state.standing in BEFORE_TRAFFIC else state.step + 1
     last = state.steps[step].percent == 100
     intent = moved(
@@ -108,6 +123,9 @@ def advanced(state: Rollout, service: Service, now: datetime, actor: Actor, reas
         step=step,
         holds=0,
         step_started=to_second(now),
+        schema=state.schema or known.candidate,
+        stable_schema=state.stable_schema or known.stable,
+        sentinel=known.sentinel or state.sentinel,
     )
     return written(Transition.OBSERVE if step == 0 and not last else Transition.PROMOTE, state, service, intent)
 
@@ -207,8 +225,8 @@ def reason_of(text: str) -> str:
     return clean(text, LONGEST_REASON)
 
 
-def _asked_already(record: Rollout, target: RollbackTarget) -> bool:
-    return record.phase is Phase.ROLLING_BACK and record.stable == target.revision
+def _asked_already(record: Rollout | None, target: RollbackTarget) -> bool:
+    return record is not None and record.phase is Phase.ROLLING_BACK and record.stable == target.revision
 
 
 def _undone(record: Rollout | None, service: Service, target: str) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from brconsole.domain import gates as gate
 from brconsole.domain import traffic
 from brconsole.domain.decision import Actor, Ask, Decision, Evidence, Nothing, Transition, Wait, Write
-from brconsole.domain.findings import Finding, FindingKind, WayOut, carries_latest, findings, settled, told
+from brconsole.domain.findings import Finding, FindingKind, WayOut, carries_latest, findings, told
 from brconsole.domain.intent import (
     AFTER_PROMOTION,
     BEFORE_TRAFFIC,
@@ -28,7 +28,7 @@ from brconsole.domain.needs import against, drifted, driving, needed_gates, step
 from brconsole.domain.records import advanced, held, moved, next_percent, roll_back, written
 from brconsole.domain.service import Service
 from brconsole.domain.text import clean
-from brconsole.domain.undo import NoTarget, rollback_target
+from brconsole.domain.undo import NoTarget, rollback_target, served
 
 LOOK_AGAIN = timedelta(seconds=60)
 """What blocks without an end of its own is looked at again then; metrics are per minute."""
@@ -79,7 +79,7 @@ def _finish_rollback(
     if traffic.differs(service.desired_split(), state.split) or carries_latest(service):
         reason = f"somebody moved traffic during the rollback: {state.reason}"
         return written(Transition.ROLL_BACK, state, service, moved(state, service, now, actor, reason))
-    if settled(service):
+    if served(state, service):
         intent = moved(state, service, now, actor, state.reason, phase=Phase.ROLLED_BACK)
         return written(Transition.ROLLED_BACK, state, service, intent)
     return _blocked([finding for finding in found if finding.blocks], now)
@@ -169,7 +169,7 @@ def _go_on(state: Rollout, service: Service, evidence: Evidence, now: datetime, 
             f"the gates pass: promote {state.canary} to {next_percent(state)} %?", (WayOut.PROMOTE, WayOut.ABORT)
         )
     reason = f"gates pass, k={state.holds}" if state.phase is Phase.OBSERVING else "gates pass before the first step"
-    return advanced(state, service, now, actor, reason)
+    return advanced(state, service, now, actor, reason, evidence.schema)
 
 
 def _extended(state: Rollout, service: Service, lack: str, now: datetime, actor: Actor) -> Write:

@@ -7,12 +7,12 @@ second newest one, which may have failed before.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from brconsole.domain import traffic
-from brconsole.domain.findings import carries_latest, told
-from brconsole.domain.intent import PREV_TAG, Intent, Phase, Rollout
+from brconsole.domain.findings import carries_latest, settled, told
+from brconsole.domain.intent import PREV_TAG, Intent, Phase, Rollout, intent_of
 from brconsole.domain.service import Revision, Service
 from brconsole.domain.text import clean
 
@@ -86,6 +86,30 @@ def in_force(intent: Rollout, service: Service) -> bool:
     return intent.active or not traffic.differs(service.desired_split(), intent.split)
 
 
+def served(record: Rollout, service: Service) -> bool:
+    """Whether what a record asks for is what is asked of the service and what it serves."""
+    asked = not traffic.differs(service.desired_split(), record.split) and not carries_latest(service)
+    return asked and settled(service)
+
+
+def serves(service: Service, target: str) -> bool:
+    """Whether a rollback's target alone serves and nobody works on the traffic any more. What Cloud Run still works on
+    once a rollback is recorded as complete is that record.
+    """
+    record = intent_of(service)
+    complete = isinstance(record, Rollout) and record.phase is Phase.ROLLED_BACK and record.stable == target
+    return service.serving_split() == {target: 100} and (complete or not service.reconciling)
+
+
+def concluded(intent: Intent, service: Service) -> Intent:
+    """The record as the service proves it: a rollback that is served is complete, although the one who ordered it did
+    not live to write so.
+    """
+    if isinstance(intent, Rollout) and intent.phase is Phase.ROLLING_BACK and served(intent, service):
+        return replace(intent, phase=Phase.ROLLED_BACK)
+    return intent
+
+
 class DrainState(StrEnum):
     """How far a rollback is."""
 
@@ -108,9 +132,9 @@ def progress(service: Service, target: str, others_requests: int | None) -> Roll
     `others_requests` is what the other revisions got in the newest closed minute that began after serving matched; None
     where that minute is not known yet (metrics are about four minutes late).
     """
-    serving = service.serving_split()
-    if service.reconciling or serving != {target: 100}:
-        return RollbackProgress(DrainState.REQUESTED, f"rollback to {target} requested, still serving {told(serving)}")
+    if not serves(service, target):
+        serving = told(service.serving_split())
+        return RollbackProgress(DrainState.REQUESTED, f"rollback to {target} requested, still serving {serving}")
     if others_requests is None:
         text = f"rolled back: {target} serves 100 %; not known yet whether the others are drained"
         return RollbackProgress(DrainState.SERVING, text)
@@ -118,6 +142,31 @@ def progress(service: Service, target: str, others_requests: int | None) -> Roll
         text = f"rolled back: {target} serves 100 %; the others still had {others_requests:,} requests in a minute"
         return RollbackProgress(DrainState.SERVING, text)
     return RollbackProgress(DrainState.DRAINED, f"rolled back: {target} serves 100 %, the others are drained")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaFit:
+    """Whether a revision can live with the database as it is; `fits` is None where that is not known."""
+
+    fits: bool | None
+    text: str
+
+
+def schema_fit(live: int | None, reads: tuple[int, int] | None) -> SchemaFit:
+    """Whether code that can read these schemas can read the live one. A rollback goes on all the same: what it cannot
+    read must be said, not what must be done.
+    """
+    if reads is None:
+        known = "" if live is None else f" (live is {live})"
+        return SchemaFit(None, f"not known which schemas it reads{known}")
+    able = f"{reads[0]} to {reads[1]}" if reads[0] != reads[1] else f"only {reads[0]}"
+    if live is None:
+        return SchemaFit(None, f"schema: the live one is not known, it reads {able}")
+    if live > reads[1]:
+        return SchemaFit(False, f"schema: live {live} is newer than it can read ({able})")
+    if live < reads[0]:
+        return SchemaFit(False, f"schema: live {live} is older than it can read ({able})")
+    return SchemaFit(True, f"schema: live {live}, it reads {able}")
 
 
 def next_deploy(target: str) -> str:

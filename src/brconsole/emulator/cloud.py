@@ -90,7 +90,7 @@ class Cloud:
         fault = self.faults.take(api, method)
         if fault is not None:
             if fault.stall_s is not None:
-                await asyncio.sleep(fault.stall_s)
+                await self.faults.stalled(fault.stall_s)
             elif fault.code is not None:
                 raise _fault_error(grpc.StatusCode[fault.code], rule, resource)
             elif fault.garbage:

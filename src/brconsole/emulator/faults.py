@@ -5,9 +5,11 @@ They are set through the control endpoint by a drill or a test, never by the con
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,17 +70,31 @@ class Faults:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._over = asyncio.Event()
 
     def replace(self, document: object, methods: Mapping[str, frozenset[str]]) -> None:
         """Put the faults of a JSON document in place of those in force.
 
         `methods` gives the methods of each API. Raises BadFaultError, and then nothing has changed.
         """
-        self._faults = parse_faults(document, methods)
+        self._put(parse_faults(document, methods))
 
     def clear(self) -> None:
         """No fault any more."""
-        self._faults = []
+        self._put([])
+
+    async def stalled(self, seconds: float) -> None:
+        """Hold a call for so many real seconds, or until the faults in force are replaced or cleared: so a test holds a
+        caller at one call, and lets it go on to the next.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+
+    def _put(self, faults: list[Fault]) -> None:
+        self._faults = faults
+        self._over.set()
+        self._over = asyncio.Event()
 
     def take(self, api: str, method: str) -> Fault | None:
         """The fault that a call meets, counted; None where it meets none."""

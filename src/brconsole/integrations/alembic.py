@@ -255,6 +255,7 @@ def _result(answer: Mapping[str, Any]) -> StepResult:
         ),
         asked_connection=answer["asked_connection"],
         asked_mode=answer["asked_mode"],
+        passed_values=answer["passed_values"],
         failure=None
         if error is None
         else StepFailure(error["type"], error["message"], error.get("line"), error.get("refused", False)),

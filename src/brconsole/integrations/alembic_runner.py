@@ -51,6 +51,7 @@ class Recorder:
         self.statements: list[dict[str, Any]] = []
         self.asked_connection: int | None = None
         self.asked_mode: int | None = None
+        self.passed_values: int | None = None
         self.marking = False
         self.commits = 0
 
@@ -59,6 +60,7 @@ class Recorder:
         self.statements = []
         self.asked_connection = None
         self.asked_mode = None
+        self.passed_values = None
         self.commits = 0
 
     def line(self) -> int | None:
@@ -85,6 +87,7 @@ def watch() -> None:
     from alembic.ddl.impl import DefaultImpl
     from alembic.operations import Operations
     from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import MigrationContext
 
     def static_output(self: Any, text: str) -> None:
         RECORDER.add(text)
@@ -103,6 +106,21 @@ def watch() -> None:
         RECORDER.asked_mode = RECORDER.asked_mode or RECORDER.line()
         return is_offline_mode(self)
 
+    stand_in = MigrationContext._stdout_connection  # noqa: SLF001  # what get_bind() gives offline
+
+    def watched_stand_in(self: Any, connection: Any) -> Any:
+        mock = stand_in(self, connection)
+        write = mock._execute_impl  # noqa: SLF001  # SQLAlchemy's MockConnection has no other way
+
+        def execute(construct: Any, *values: Any, **more: Any) -> Any:
+            if any(values) or any(more.values()):
+                RECORDER.passed_values = RECORDER.passed_values or RECORDER.line()
+            return write(construct)
+
+        mock._execute_impl = execute  # noqa: SLF001  # as above
+        return mock
+
+    MigrationContext._stdout_connection = watched_stand_in  # type: ignore[method-assign]  # noqa: SLF001  # as above
     Operations.get_bind = asked_for_connection  # type: ignore[method-assign]
     EnvironmentContext.is_offline_mode = asked_for_mode  # type: ignore[method-assign]
 
@@ -307,6 +325,7 @@ class Project:
             "statements": RECORDER.statements,
             "asked_connection": RECORDER.asked_connection,
             "asked_mode": RECORDER.asked_mode,
+            "passed_values": RECORDER.passed_values,
             "commits": RECORDER.commits,
             "error": failure,
         }
@@ -404,7 +423,11 @@ def explain(error: BaseException, file: str | None, folder: Path) -> dict[str, A
     else:
         place = f"{last.filename}:{last.lineno}" if last is not None else ""
     original = getattr(error, "orig", None)  # what the database said, without SQLAlchemy's links
-    words = str(original if original is not None else error).strip()
+    told = original.args[0] if original is not None and original.args else None
+    fields = told if isinstance(told, dict) else {}  # pg8000 hands out the fields of the protocol
+    words = str(fields.get("M") or (original if original is not None else error)).strip()
+    if isinstance(error, AssertionError) and not words:
+        words = "Alembic cannot follow the revisions; is one of them named base, head or heads?"
     if isinstance(error, SystemExit):
         words = f"it ended the program with status {error.code}"
     return {
@@ -413,7 +436,9 @@ def explain(error: BaseException, file: str | None, folder: Path) -> dict[str, A
         "line": line,
         "place": place,
         "refused": isinstance(error, Refused),
-        "sqlstate": str(getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or ""),
+        "sqlstate": str(
+            getattr(original, "sqlstate", None) or getattr(original, "pgcode", None) or fields.get("C") or ""
+        ),
     }
 
 

@@ -23,18 +23,18 @@ class TrialDatabase:
         self._server = server
         self._connection: psycopg.AsyncConnection[tuple[str | None]] | None = None
         # Not to be guessed: by it the project is kept from a database of somebody's own.
-        self._name = f"brconsole_trial_{secrets.token_hex(8)}"
+        self.name = f"brconsole_trial_{secrets.token_hex(8)}"
 
     @property
     def url(self) -> str:
         """Where it is."""
-        return self._server.url(self._name)
+        return self._server.url(self.name)
 
     async def reset(self) -> None:
         """Make it anew, empty."""
         await self.close()
-        await self._server.drop_database(self._name)
-        await self._server.create_database(self._name)
+        await self._server.drop_database(self.name)
+        await self._server.create_database(self.name)
 
     async def close(self) -> None:
         """Give up the connection."""

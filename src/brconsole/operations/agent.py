@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from brconsole.domain.decision import Heartbeat
 from brconsole.domain.environment import Environment
 from brconsole.domain.findings import Finding, FindingKind, findings
 from brconsole.domain.intent import Rollout, intent_of
@@ -133,7 +134,8 @@ class Agent:
         late = {look.view.service.name: overdue_s(look.view) for look in ticked}
         problems = []
         try:
-            await beacon.heartbeat(now)
+            actor = self._releases.actor
+            await beacon.heartbeat(Heartbeat(actor.who, now, actor.headless))
             for service in sorted({*late, *self._reported}):
                 await beacon.overdue(service, late.get(service, 0.0), now)
         except SourceFailure as failure:

@@ -10,7 +10,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from brconsole.operations.desk import RollBack, RollBackGroup, Seen, Shift, Stage, UndoShift, Watching
+from brconsole.operations.background_migrations import MigrationLooks
+from brconsole.operations.desk import MigrationSeen, RollBack, RollBackGroup, Seen, Shift, Stage, UndoShift, Watching
 from brconsole.operations.reading import sentence
 from brconsole.operations.timing import Backoff, RealTiming, Timing, pause, within
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from brconsole.domain.environment import Environment
     from brconsole.domain.fleet import Fleet
     from brconsole.operations.background import FeedThread, OpenCloud
-    from brconsole.operations.desk import Ended, Made, Order, Told
+    from brconsole.operations.desk import Ended, LookAtSchema, Made, MigrationOrder, Order, Told
+    from brconsole.operations.gateway_jobs import JobProposal
     from brconsole.operations.journal import Entry
     from brconsole.operations.modes import Modes
     from brconsole.operations.outcome import Confirmed, Outcome
@@ -112,6 +114,7 @@ class BackgroundDesk:
         self._looking: asyncio.Task[None] | None = None
         self._again = asyncio.Event()
         self._works: set[asyncio.Task[None]] = set()
+        self._migrations = MigrationLooks(self._use_cases, self._say, self._timing)
 
     def start(self) -> None:
         """Open the environment and begin to look; does nothing where that is done."""
@@ -154,6 +157,26 @@ class BackgroundDesk:
         """Send it; `told` goes on after the end of a rollback until the others are drained."""
         self._thread.call(self._work, self._send(made, confirmed, told, ended))
 
+    def watch_migrations(self, wanted: bool) -> None:
+        """Whether to look at the migrations from now on."""
+        self._thread.call(self._migrations.want, wanted)
+
+    def migration_seen(self) -> MigrationSeen:
+        """The newest looks at the migrations."""
+        return self._migrations.seen
+
+    def propose_migration(
+        self, order: MigrationOrder, reason: str, answered: Callable[[JobProposal | Outcome], None]
+    ) -> None:
+        """What an order would write to the migration job, for a person to see; or why it is not done."""
+        self._thread.call(self._work, self._migrations.propose(order, reason, answered))
+
+    def send_migration(
+        self, made: JobProposal | LookAtSchema, confirmed: Confirmed, told: Told, ended: Callable[[Outcome], None]
+    ) -> None:
+        """Send it; told each line of the execution's log until that has ended."""
+        self._thread.call(self._work, self._migrations.send(made, confirmed, told, ended))
+
     def read_journal(self, service: str | None, answered: Callable[[tuple[Entry, ...] | str], None]) -> None:
         """The environment's entries, oldest first; a sentence where they cannot be read."""
         self._thread.call(self._work, self._read_journal(service, answered))
@@ -164,9 +187,10 @@ class BackgroundDesk:
             self._driven = self._driven | {service} if wanted else self._driven - {service}
         self._thread.call(self._begin)
 
-    def drives(self, service: str) -> bool:
-        """Whether this desk does so."""
-        return service in self._driven
+    @property
+    def driven(self) -> frozenset[str]:
+        """The services whose wheel is held here."""
+        return self._driven
 
     # --------------------------------------------------------------------------------------------- on the feeds' thread
 
@@ -221,7 +245,7 @@ class BackgroundDesk:
                     observe=self._observe,
                 )
                 ready.set_result(cases)
-                for found in await settle_unfinished(cases.gateway):
+                for found in await settle_unfinished(cases.gateway, cases.migrations):
                     ways = f"; ways out: {', '.join(found.ways)}" if found.ways else ""
                     self._say(f"{found.sentence}{ways}")
                 try:
@@ -286,7 +310,7 @@ class BackgroundDesk:
         from brconsole.domain.intent import Rollout
         from brconsole.operations.outcome import Outcome
 
-        ticked = await cases.releases.tick(service)
+        ticked = await cases.releases.drive(service)
         entries = await self._tail(cases, service)
         if isinstance(ticked, Outcome):
             self._now_seen(service, problem=ticked.sentence, entries=entries)

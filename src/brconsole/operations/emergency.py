@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from brconsole.domain.decision import Actor, Nothing, Write
+from brconsole.domain.decision import Actor, Nothing, Wait, Write
 from brconsole.domain.findings import carries_latest, settled
 from brconsole.domain.intent import ANNOTATION, OUR_TAGS, PREV_TAG, dump, intent_of, traffic_list
 from brconsole.domain.records import roll_back
@@ -27,8 +27,8 @@ class Rollback:
     failed: bool = True
     """Whether what is undone counts as a failed candidate."""
 
-    def decide(self, service: Service, now: datetime) -> Nothing | Write:
-        """The write for a service as read; nothing where the target gets everything already.
+    def decide(self, service: Service, now: datetime) -> Nothing | Wait | Write:
+        """The write for a service as read; none where all traffic is asked to go to the target already.
 
         A wish that Cloud Run failed to fulfil is written again: the same list once more makes it try.
         """
@@ -39,12 +39,12 @@ class Rollback:
 
         Traffic by itself is no proof: a prepared canary has none yet, and its rollout would go on.
         """
-        return isinstance(self._decided(service, now, written=self._wanted(service)), Nothing)
+        return not isinstance(self._decided(service, now, written=self._wanted(service)), Write)
 
     def _wanted(self, service: Service) -> bool:
         return service.desired_split() == {self.target.revision: 100} and not carries_latest(service)
 
-    def _decided(self, service: Service, now: datetime, *, written: bool) -> Nothing | Write:
+    def _decided(self, service: Service, now: datetime, *, written: bool) -> Nothing | Wait | Write:
         target = replace(self.target, serves_all=written)
         return roll_back(intent_of(service), service, target, now, self.actor, self.reason, self.revisions, self.failed)
 

@@ -22,7 +22,8 @@ from brconsole.domain.freshness import Reading
 from brconsole.domain.gates import BudgetEvidence, GateInputs, LatencyRule, evaluate
 from brconsole.domain.intent import AFTER_PROMOTION, BEFORE_TRAFFIC, Rollout
 from brconsole.domain.judge import Minute, closed_minutes
-from brconsole.domain.needs import evidence_since
+from brconsole.domain.migration_proof import ReleaseSchema, recorded_reads
+from brconsole.domain.needs import evidence_since, sign_of_life
 from brconsole.domain.requests import RequestTable
 from brconsole.domain.series import Series, summed
 from brconsole.domain.service import Revision, Service
@@ -83,14 +84,15 @@ class EvidenceReader:
         """
         candidate = state.canary if state is not None else service.latest_ready
         revisions, heartbeat = await asyncio.gather(
-            self.revisions(service.name, now, fleet), self._heartbeat(state, now)
+            self.revisions(service.name, now, fleet), self._heartbeat(service.name, state, now)
         )
+        schema = await self.release_schema(service, candidate, state, revisions.value, now)
         if candidate is None:
-            return Gathered(self._evidence(state, (), revisions, heartbeat), None)
+            return Gathered(self._evidence(state, (), revisions, heartbeat, schema), None)
         inputs = await self._inputs(service, state, candidate, revisions, now, fleet)
         gates = evaluate(inputs, now).gates
         self._forget(now)
-        return Gathered(self._evidence(state, gates, revisions, heartbeat), inputs)
+        return Gathered(self._evidence(state, gates, revisions, heartbeat, schema), inputs)
 
     async def revisions(self, service: str, now: datetime, fleet: Fleet | None = None) -> Reading[tuple[Revision, ...]]:
         """The revisions of a service, newest first."""
@@ -100,7 +102,12 @@ class EvidenceReader:
         return read.map(lambda known: known.get(service, ()))
 
     def _evidence(
-        self, state: Rollout | None, gates: tuple[Any, ...], revisions: Reading[Any], heartbeat: Heartbeat | None
+        self,
+        state: Rollout | None,
+        gates: tuple[Any, ...],
+        revisions: Reading[Any],
+        heartbeat: Heartbeat | None,
+        schema: ReleaseSchema | None,
     ) -> Evidence:
         known = revisions.value if revisions.error is None else None
         return Evidence(
@@ -109,7 +116,32 @@ class EvidenceReader:
             revisions=known,
             heartbeat=heartbeat,
             on_deadline=self.on_deadline,
+            schema=schema,
         )
+
+    async def release_schema(
+        self,
+        service: Service,
+        candidate: str | None,
+        state: Rollout | None,
+        revisions: tuple[Revision, ...] | None,
+        now: datetime,
+    ) -> ReleaseSchema | None:
+        """What the arms can read of the database, for the record; None where that is recorded already, cannot be read
+        or does not apply.
+        """
+        reader = self.cloud.migrations
+        recorded = state is not None and state.schema is not None and state.stable_schema is not None
+        if reader is None or recorded or (state is not None and state.standing in AFTER_PROMOTION):
+            return None
+        stable = state.stable if state is not None else _only(service)
+        known = {revision.name: revision for revision in revisions or ()}
+        before = None if stable is None else recorded_reads(service, stable)
+        arms = known.get(candidate or ""), known.get(stable or "")
+        read = await self._read(
+            ("schema", candidate, stable), now, REVISIONS_FRESH, RUN, lambda: reader.release_schema(*arms, before)
+        )
+        return read.value if read.error is None else None
 
     async def _inputs(
         self,
@@ -270,15 +302,13 @@ class EvidenceReader:
             return Reading(error=f"{candidate} could not be read")
         return await self._read(("image", candidate), now, RULES_FRESH, RUN, lambda: attestations.attestation(found))
 
-    async def _heartbeat(self, state: Rollout | None, now: datetime) -> Heartbeat | None:
-        """The sign of life of the agent or pipeline that the record names. The metric tells that one lives, not who."""
+    async def _heartbeat(self, service: str, state: Rollout | None, now: datetime) -> Heartbeat | None:
+        """The sign of life of whoever drives this rollout."""
         beacon: Beacon | None = self.cloud.beacon
-        driver = None if state is None else state.driver
-        if beacon is None or driver is None or not driver.headless:
+        if beacon is None or state is None:
             return None
-        read = await self._read(("heartbeat",), now, HEARTBEAT_FRESH, MONITORING, lambda: beacon.last_heartbeat(now))
-        at: datetime | None = read.value
-        return None if at is None else Heartbeat(driver.who, at, headless=True)
+        read = await self._read(("heartbeats",), now, HEARTBEAT_FRESH, MONITORING, lambda: beacon.heartbeats(now))
+        return sign_of_life(state, service, read.value or (), now)
 
     # ---------------------------------------------------------------------------------------------------------- reading
 
@@ -322,6 +352,12 @@ class EvidenceReader:
     def _forget(self, now: datetime) -> None:
         """Steps that ended are not looked at again."""
         self._kept = {key: kept for key, kept in self._kept.items() if now - kept[0] < timedelta(hours=2)}
+
+
+def _only(service: Service) -> str | None:
+    """The one revision that serves, None where there is not one."""
+    split = service.desired_split()
+    return next(iter(split)) if len(split) == 1 else None
 
 
 async def _coroutine(work: Awaitable[T]) -> T:

@@ -15,13 +15,13 @@ For the faces:
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from brconsole.domain import rollout, traffic, undo
-from brconsole.domain.decision import Answer, Evidence, Nothing, Refused, Settled, Transition, Write, settle
+from brconsole.domain.decision import Answer, Evidence, Nothing, Refused, Settled, Transition, Wait, Write, settle
 from brconsole.domain.environment import Environment
 from brconsole.domain.findings import carries_latest, settled, told
 from brconsole.domain.intent import ANNOTATION, Rollout, intent_of
@@ -83,6 +83,16 @@ class WriteAction(StrEnum):
     ROLLBACK = "release.rollback"
     PROBE = "doctor.probe"
     """A write that changes nothing, to find out which write path is safe."""
+    MIGRATE = "migration.run"
+    APPROVE = "migration.approve"
+    CANCEL = "migration.cancel"
+    LOOK = "migration.look"
+    """An execution of the migration job that only reports: it changes nothing in the database."""
+
+    @property
+    def of_job(self) -> bool:
+        """Whether it writes to the migration job (`gateway_jobs`), not to a service."""
+        return self in (WriteAction.MIGRATE, WriteAction.APPROVE, WriteAction.CANCEL, WriteAction.LOOK)
 
     @property
     def emergency(self) -> bool:
@@ -243,14 +253,16 @@ class Gateway:
 
     async def send(
         self,
-        proposal: Proposal,
+        proposal: Proposal | Outcome,
         confirmed: Confirmed,
         progress: Progress | None = None,
         wait_s: float = SERVED_WITHIN_S,
     ) -> Outcome:
-        """Send a proposal, or say why not. Waits up to `wait_s` (service time) until it is served; with 0 it is read
-        back once. Raises nothing of a port's.
+        """Send a proposal, or say why not; where proposing it ended in an Outcome already, that is it. Waits up to
+        `wait_s` (service time) until it is served; with 0 it is read back once. Raises nothing of a port's.
         """
+        if isinstance(proposal, Outcome):
+            return proposal
         tell = progress or _nobody_listens
         if proposal.rollback is not None:
             refused = self._refused_unread(proposal, confirmed)
@@ -490,8 +502,8 @@ class Gateway:
                 if state.state is not undo.DrainState.REQUESTED:
                     kind = OutcomeKind.DONE if done else OutcomeKind.ALREADY_DONE
                     text = f"{order.service}: {'' if done else 'already done: '}{state.text}"
-                    await self._close_record(proposal, live)
-                    return self._outcome(proposal, kind, text, notes=(undo.next_deploy(target),))
+                    open_still = await self._close_record(proposal, live)
+                    return self._outcome(proposal, kind, text, notes=(undo.next_deploy(target), *open_still))
                 last = f"{order.service}: {state.text}"
                 tell(last)
                 if not live.service.reconciling and live.server_time - first > GRACE:
@@ -500,24 +512,29 @@ class Gateway:
                     return self._outcome(proposal, OutcomeKind.FAILED, text, page=True)
         return self._outcome(proposal, OutcomeKind.ACCEPTED, last, notes=(undo.next_deploy(target),), page=True)
 
-    async def _close_record(self, proposal: Proposal, live: LiveService) -> None:
-        """Write down that the rollback is complete. Whoever looks next does it, where this one cannot."""
+    async def _close_record(self, proposal: Proposal, live: LiveService) -> tuple[str, ...]:
+        """Write down that the rollback is complete; what must be said where that is not possible. Whoever looks next
+        does it then.
+        """
         rollback = proposal.rollback
         assert rollback is not None
         now = live.server_time
         decided = rollout.next(intent_of(live.service), live.service, Evidence(), now, rollback.actor)
         if not isinstance(decided, Write) or decided.transition is not Transition.ROLLED_BACK:
-            return
+            return ()
         closing = propose_write(self.environment, WriteAction.DRIVE, live.service, decided)
-        with suppress(SourceFailure, JournalFailure):
+        try:
             intent = await self.trail.intent(closing.plan, record_after(closing.plan), now)
-            with self._flying(intent):
-                outcome = self._outcome(closing, OutcomeKind.DONE, f"{proposal.plan.service}: the rollback is complete")
-                try:
-                    await self._writer.write(live, closing.plan.after, changed(live.service, closing.plan.annotations))
-                except SourceFailure as failure:
-                    outcome = replace(failed(RUN, failure, proposal.plan.service), before=closing.plan.before)
-                await self._recorded(closing, intent, outcome)
+        except JournalFailure as failure:
+            return (f"the rollback is not recorded as complete yet: {failure}",)
+        with self._flying(intent):
+            outcome = self._outcome(closing, OutcomeKind.DONE, f"{proposal.plan.service}: the rollback is complete")
+            try:
+                await self._writer.write(live, closing.plan.after, changed(live.service, closing.plan.annotations))
+            except SourceFailure as failure:
+                outcome = replace(failed(RUN, failure, proposal.plan.service), before=closing.plan.before)
+            await self._recorded(closing, intent, outcome)
+        return () if outcome.good else (f"the rollback is not recorded as complete yet: {outcome.sentence}",)
 
     async def _read_quickly(self, service: str) -> LiveService | None:
         try:
@@ -647,6 +664,25 @@ def propose_write(
         emergency=rollback is not None,
     )
     return Proposal(made, decided, rollback, fresh_until, wheel, service_accounts, notes, decided.page, again)
+
+
+def propose_rollback(
+    environment: Environment,
+    action: WriteAction,
+    service: Service,
+    decided: Write | Wait,
+    order: Rollback,
+    *,
+    requests_per_s: float | None = None,
+    notes: tuple[str, ...] = (),
+) -> Proposal:
+    """A rollback as it was decided; where it was asked for before, the plan is to see it through."""
+    if isinstance(decided, Wait):
+        asked = unchanged(environment, action.value, service, order.reason, emergency=True)
+        return Proposal(asked, None, order, notes=(decided.reason, *notes))
+    return propose_write(
+        environment, action, service, decided, requests_per_s=requests_per_s, rollback=order, notes=notes
+    )
 
 
 def _on(proposal: Proposal, environment: Environment, service: Service, decided: Write) -> Proposal:

@@ -22,7 +22,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from brconsole.domain.intent import moment
+from brconsole.domain.annotation import moment
 from brconsole.domain.text import clean
 
 SCHEMA = "brconsole.journal/1"
@@ -89,6 +89,11 @@ class Entry:
         part = self.document.get(side)
         found = part.get("record") if isinstance(part, Mapping) else None
         return found if isinstance(found, str) else None
+
+    @property
+    def found_afterwards(self) -> bool:
+        """Whether this outcome was found out by a later start, since a crash interrupted the write."""
+        return self.document.get("found_afterwards") is True
 
     @property
     def at(self) -> datetime | None:

@@ -474,6 +474,8 @@ def _rendered(result: StepResult, read: StatementReader) -> Rendered:
         failure_type="" if failure is None else failure.type_name,
         failure_line=None if failure is None else failure.line,
         asked_connection=result.asked_connection,
+        mode_line=result.asked_mode,
+        values_line=result.passed_values,
     )
 
 

@@ -7,13 +7,35 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from brconsole.domain.job import Execution, ExecutionState, JobLine, LiveJob
 from brconsole.domain.migration import Finding, RevisionFile, RevisionReport, RunningCode, SchemaRevision
 from brconsole.domain.statement import Statement
+
+__all__ = [
+    "AlembicSource",
+    "Direction",
+    "Execution",
+    "ExecutionState",
+    "JobLine",
+    "JobWriter",
+    "Jobs",
+    "Linter",
+    "LiveJob",
+    "MigrationProject",
+    "MigrationRunner",
+    "ProjectFiles",
+    "RenderedStatement",
+    "StatementReader",
+    "StepFailure",
+    "StepResult",
+    "Trial",
+    "TrialGround",
+]
 
 
 class MigrationProject(Protocol):
@@ -35,64 +57,6 @@ class MigrationProject(Protocol):
         one. `running` is the oldest code beside it, None where nobody asked. `approved` are the source hashes by
         revision that a reviewer approved.
         """
-
-
-class ExecutionState(StrEnum):
-    """How far an execution of a job is."""
-
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class LiveJob:
-    """A job as read for a write."""
-
-    name: str
-    version: str
-    """The v1 `resourceVersion`: opaque, never parsed, never ordered."""
-    image: str
-    """As configured, with its digest where it is pinned (`…@sha256:…`)."""
-    annotations: Mapping[str, str] = field(hash=False)
-    server_time: datetime
-    """The Date of the answer."""
-    service_account: str = ""
-    max_retries: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """One execution of a job."""
-
-    name: str
-    """The short one, such as `migrate-db-x7k2p`."""
-    job: str
-    state: ExecutionState
-    image: str
-    args: tuple[str, ...]
-    env: Mapping[str, str] = field(hash=False)
-    """The plain variables of its container; secrets are references and not among them."""
-    created: datetime | None = None
-    completed: datetime | None = None
-    succeeded_count: int = 0
-    task_count: int = 1
-    message: str = ""
-    log_uri: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class JobLine:
-    """One line that an execution logged. `fields` is the JSON object where it is one, else empty."""
-
-    at: datetime
-    severity: str
-    text: str
-    fields: Mapping[str, object] = field(default_factory=dict, hash=False)
-    id: str = ""
-    """The insertId, by which a line read twice is known."""
 
 
 class Jobs(Protocol):
@@ -182,6 +146,8 @@ class StepResult:
     """The line that called `op.get_bind()`."""
     asked_mode: int | None = None
     """The line that asked whether it runs offline."""
+    passed_values: int | None = None
+    """The line that passed values beside a statement, which an offline rendering leaves out."""
     failure: StepFailure | None = None
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from brconsole.domain.alert import Condition, Policy
+    from brconsole.domain.decision import Heartbeat
     from brconsole.domain.fleet import ApiUse, RequestSeries, RevisionKey
     from brconsole.domain.gates import Attestation, Sentinel
     from brconsole.domain.series import Series
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from brconsole.domain.slo import Objective
     from brconsole.domain.spend import DailyCost
     from brconsole.domain.traffic import TrafficTarget
-    from brconsole.operations.migration_ports import Jobs, JobWriter
+    from brconsole.operations.migration_ports import Jobs, JobWriter, MigrationProject
+    from brconsole.operations.migration_reader import MigrationReader
 
 
 class Clock(Protocol):
@@ -186,7 +188,7 @@ class LiveService:
 
 
 class MigrationProofs(Protocol):
-    """What proves that the migration of a release ran (filled by the migrations work)."""
+    """What proves that the migration of a release ran."""
 
     async def sentinel(self, service: Service, candidate: Revision) -> Sentinel | None:
         """The proof for a candidate, None where its release has no migration."""
@@ -253,16 +255,16 @@ class AuditWriter(Protocol):
 
 
 class Beacon(Protocol):
-    """What the agent tells Cloud Monitoring about itself."""
+    """What whoever drives tells Cloud Monitoring about itself."""
 
-    async def heartbeat(self, at: datetime) -> None:
+    async def heartbeat(self, beat: Heartbeat) -> None:
         """Write `custom.googleapis.com/brconsole/heartbeat`."""
 
     async def overdue(self, service: str, seconds: float, at: datetime) -> None:
         """Write `brconsole/rollout_overdue`: seconds past the deadline, 0 where in time."""
 
-    async def last_heartbeat(self, at: datetime) -> datetime | None:
-        """The newest heartbeat of any agent, None where there is none in the last 10 minutes."""
+    async def heartbeats(self, at: datetime) -> tuple[Heartbeat, ...]:
+        """The newest heartbeat of each driver in the last 10 minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,3 +290,6 @@ class Cloud:
     attestations: Attestations | None = None
     jobs: Jobs | None = None
     job_writer: JobWriter | None = None
+    migrations: MigrationReader | None = None
+    """The migration job as configured, None where no migrations are."""
+    migration_project: MigrationProject | None = None

@@ -3,7 +3,7 @@
     card = await rollbacks.card("api", fleet)            # what `B` opens, and what is pre-checked all the time
     made = await rollbacks.propose("api", reason)        # a Proposal on the card's target
     rollbacks.arm(made)                                  # `a`, in an environment that is read-only by default
-    outcome = await rollbacks.send(made, BY_KEY)         # `y`
+    outcome = await gateway.send(made, BY_KEY)           # `y`
     group = await rollbacks.propose_group(reason); outcome = await rollbacks.send_group(group, by_name("prod"))
 
 Only Cloud Run's write is needed. Monitoring, Logging and the journal's history make the card better where they answer
@@ -19,16 +19,27 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from brconsole.domain import undo
-from brconsole.domain.decision import Actor, Write
+from brconsole.domain.decision import Actor, Wait, Write
 from brconsole.domain.environment import Environment
 from brconsole.domain.fleet import Fleet
 from brconsole.domain.intent import PREV_TAG, UNKNOWN_REVISION, Phase, Rollout, intent_of
+from brconsole.domain.job import repository_of
+from brconsole.domain.migration_proof import reads_of, recorded_reads
+from brconsole.domain.migration_view import MigrationView
 from brconsole.domain.plan import Base, Confirmation, Plan, base_of, confirmation
 from brconsole.domain.rates import service_rates
 from brconsole.domain.service import Change, Revision, Service
 from brconsole.domain.text import clean
 from brconsole.domain.traffic import TrafficTarget
-from brconsole.domain.undo import NoTarget, RollbackProgress, RollbackTarget, TargetSource, rollback_target
+from brconsole.domain.undo import (
+    NoTarget,
+    RollbackProgress,
+    RollbackTarget,
+    SchemaFit,
+    TargetSource,
+    rollback_target,
+    schema_fit,
+)
 from brconsole.operations.emergency import Rollback
 from brconsole.operations.gateway import (
     EMERGENCY_READ_S,
@@ -37,7 +48,7 @@ from brconsole.operations.gateway import (
     Progress,
     Proposal,
     WriteAction,
-    propose_write,
+    propose_rollback,
 )
 from brconsole.operations.outcome import Confirmed, Outcome, OutcomeKind, worst
 from brconsole.operations.ports import Cloud, LiveService
@@ -166,7 +177,7 @@ class Rollbacks:
             Check("ready", target.ready, _three(target.ready, "ready", "not ready", "not known to be ready")),
             self._tagged(known.service, target.revision),
             self._warm(known.service, found, target.revision),
-            _schema(known.service),
+            _schema(known, found, target.revision),
             await self._act_as(found),
         )
 
@@ -230,17 +241,20 @@ class Rollbacks:
             text = f"{name}: {clean(target.revision, 63)} does not exist any more"
             return Outcome(OutcomeKind.REFUSED, text, name)
         order = Rollback(name, target, self.actor, reason, known.revisions or ())
-        notes = tuple(target.skipped)
+        found = next((revision for revision in known.revisions or () if revision.name == target.revision), None)
+        schema = _schema(known, found, target.revision)
+        loud = (f"{name}: {schema.text}: it may fail on this database",) if schema.ok is False else ()
+        notes = (*loud, *target.skipped)
         if known.service is not None and known.as_of is not None:
             decided = order.decide(known.service, known.as_of)
-            if isinstance(decided, Write):
-                return propose_write(
+            if isinstance(decided, Write) or (isinstance(decided, Wait) and known.live):
+                return propose_rollback(
                     self.environment,
                     WriteAction.ROLLBACK,
                     known.service,
                     decided,
+                    order,
                     requests_per_s=self._rate(name),
-                    rollback=order,
                     notes=notes,
                 )
             if known.live:
@@ -278,16 +292,6 @@ class Rollbacks:
         why = self.gateway.modes.arm(plans)
         return None if why is None else Outcome(OutcomeKind.REFUSED, why)
 
-    async def send(
-        self,
-        made: Proposal | Outcome,
-        confirmed: Confirmed,
-        progress: Progress | None = None,
-        wait_s: float = SERVED_WITHIN_S,
-    ) -> Outcome:
-        """Send a rollback and wait until it is served."""
-        return made if isinstance(made, Outcome) else await self.gateway.send(made, confirmed, progress, wait_s)
-
     async def send_group(
         self,
         group: GroupProposal | Outcome,
@@ -312,7 +316,7 @@ class Rollbacks:
         progress: Progress | None = None,
     ) -> Outcome:
         """`brconsole rollback`."""
-        return await self.send(await self.propose(service, reason, to), confirmed, progress)
+        return await self.gateway.send(await self.propose(service, reason, to), confirmed, progress)
 
     # ------------------------------------------------------------------------------------------------------- draining
 
@@ -326,11 +330,7 @@ class Rollbacks:
         except Exception as error:  # noqa: BLE001 - what cannot be read is not known to be drained
             return Outcome(OutcomeKind.UNREACHABLE, f"{service}: {clean(str(error), 300)}", service)
         others = await self._others_requests(service, target, served_since, live.server_time)
-        seen = live.service
-        record = intent_of(seen)
-        if isinstance(record, Rollout) and record.phase is Phase.ROLLED_BACK and record.stable == target:
-            seen = replace(seen, reconciling=False)  # what Cloud Run still works on is that record, not the traffic
-        return undo.progress(seen, target, others)
+        return undo.progress(live.service, target, others)
 
     async def _others_requests(self, service: str, target: str, since: datetime, now: datetime) -> int | None:
         end = closed_minute(now)
@@ -347,15 +347,16 @@ class Rollbacks:
     async def _known(self, service: str) -> _Known:
         """The service, its revisions and its history, each as far as it answers within a moment."""
         fleet = self._fleet()
-        live, revisions = await asyncio.gather(self._live(service), self._revisions(service, fleet))
+        live, revisions, migration = await asyncio.gather(
+            self._live(service), self._revisions(service, fleet), self._migration(fleet)
+        )
         good = live or self.gateway.last_good(service)
         if good is not None:
-            known = _Known(good.service, good.server_time, revisions, None, live=live is not None)
+            known = _Known(good.service, good.server_time, revisions, None, migration, live=live is not None)
         else:
             seen = None if fleet is None else fleet.service(service)
-            known = _Known(
-                seen, fleet.services.as_of if fleet is not None and seen is not None else None, revisions, None
-            )
+            as_of = fleet.services.as_of if fleet is not None and seen is not None else None
+            known = _Known(seen, as_of, revisions, None, migration)
         if _says_its_target(known.service):
             return known
         return replace(known, history=await self._history(service, fleet))
@@ -371,6 +372,13 @@ class Rollbacks:
             return fleet.revisions.value.get(service, ())
         listed = await self._beside(self._cloud.run.revisions())
         return None if listed is None else listed.get(service, ())
+
+    async def _migration(self, fleet: Fleet | None) -> MigrationView | None:
+        """What is known of the schema: as observed, however long ago, else as it can be read in a moment."""
+        if fleet is not None and fleet.migration.value is not None:
+            return fleet.migration.value
+        reader = self._cloud.migrations
+        return None if reader is None else await self._beside(reader.read())
 
     async def _history(self, service: str, fleet: Fleet | None) -> tuple[str, ...] | None:
         """The revisions that served 100 %, newest first: by this machine's journal, then by the audit log."""
@@ -436,6 +444,7 @@ class _Known:
     as_of: datetime | None
     revisions: tuple[Revision, ...] | None
     history: tuple[str, ...] | None
+    migration: MigrationView | None = None
     live: bool = False
     """Whether the service was read just now."""
 
@@ -459,11 +468,23 @@ def _says_its_target(service: Service | None) -> bool:
     return undo.in_force(record, service)
 
 
-def _schema(service: Service | None) -> Check:
-    state = None if service is None else intent_of(service)
-    if not isinstance(state, Rollout) or state.schema is None:
+def _schema(known: _Known, found: Revision | None, target: str) -> Check:
+    """Whether the target can live with the database as it is. It stops no rollback: it is said."""
+    recorded = None if known.service is None else recorded_reads(known.service, target)
+    view = known.migration
+    if view is None or view.job is None:
+        if recorded is None:
+            return Check("schema", None, "no schema is recorded")
+        return _fit(schema_fit(None, recorded))
+    same = found is not None and repository_of(found.image) == repository_of(view.job.image)
+    if not same and recorded is None:
         return Check("schema", None, "no schema is recorded")
-    return Check("schema", None, f"the candidate reads schemas {state.schema[0]} to {state.schema[1]}")
+    reads = reads_of(found.digest if found is not None and same else None, recorded, view.reports)
+    return _fit(schema_fit(view.live, reads))
+
+
+def _fit(found: SchemaFit) -> Check:
+    return Check("schema", found.fits, found.text)
 
 
 def _three(known: bool | None, yes: str, no: str, unknown: str) -> str:

@@ -2,7 +2,7 @@
 
     view = await releases.look("api")                            # `release status`, the release screen
     made = await releases.propose(Promote("api"), reason="ok")   # a Proposal to put to a person, or an Outcome
-    outcome = await releases.send(made, BY_DIALOG)               # or both at once:
+    outcome = await gateway.send(made, BY_DIALOG)                # or both at once:
     outcome = await releases.promote("api", BY_DIALOG, "ok")
     outcome = await releases.run("api", reason="nightly")        # `release run`: to the end, under a standing order
 
@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from brconsole.domain import gates as gate
 from brconsole.domain import orders
-from brconsole.domain.decision import Actor, Answer, Ask, Decision, Evidence, Nothing, Refused, Wait, Write
+from brconsole.domain.decision import Actor, Answer, Ask, Decision, Evidence, Heartbeat, Nothing, Refused, Wait, Write
 from brconsole.domain.environment import Environment, RolloutPlan
 from brconsole.domain.findings import Finding, findings
 from brconsole.domain.fleet import Fleet
@@ -30,17 +30,17 @@ from brconsole.domain.needs import driving, step_gates
 from brconsole.domain.rates import service_rates
 from brconsole.domain.rollout import next as next_step
 from brconsole.domain.service import Revision, Service
-from brconsole.domain.undo import RollbackTarget, TargetSource, next_deploy
+from brconsole.domain.undo import RollbackTarget, TargetSource, concluded, next_deploy
 from brconsole.operations.emergency import Rollback
 from brconsole.operations.evidence import EvidenceReader, Gathered
 from brconsole.operations.failure import SourceFailure
 from brconsole.operations.gateway import (
     RUN,
-    SERVED_WITHIN_S,
     Gateway,
     Progress,
     Proposal,
     WriteAction,
+    propose_rollback,
     propose_write,
 )
 from brconsole.operations.outcome import STANDING, Confirmed, Outcome, OutcomeKind, failed
@@ -252,17 +252,11 @@ class Releases:
         answer = self._decide(shown, reason, state, live, evidence)
         if isinstance(answer, Write):
             return self._proposal(order, reason, answer, state, live, evidence, wheel)
+        if isinstance(answer, Wait):
+            assert isinstance(state, Rollout)  # nothing else is rolled back
+            back = self._back_to(state.stable, reason, live, evidence)
+            return propose_rollback(self.environment, order.action, live.service, answer, back)
         return self._answered(order.service, answer, state, live, evidence)
-
-    async def send(
-        self,
-        made: Proposal | Outcome,
-        confirmed: Confirmed,
-        progress: Progress | None = None,
-        wait_s: float = SERVED_WITHIN_S,
-    ) -> Outcome:
-        """Send what was proposed; an Outcome is passed on as it is."""
-        return made if isinstance(made, Outcome) else await self.gateway.send(made, confirmed, progress, wait_s)
 
     async def start(
         self,
@@ -276,7 +270,8 @@ class Releases:
         progress: Progress | None = None,
     ) -> Outcome:
         """`release start`."""
-        return await self.send(await self.propose(Start(service, revision, retry, manual), reason), confirmed, progress)
+        order = Start(service, revision, retry, manual)
+        return await self.gateway.send(await self.propose(order, reason), confirmed, progress)
 
     async def promote(
         self,
@@ -291,21 +286,21 @@ class Releases:
     ) -> Outcome:
         """`release promote`."""
         order = Promote(service, to_percent, without_evidence, takeover)
-        return await self.send(await self.propose(order, reason), confirmed, progress)
+        return await self.gateway.send(await self.propose(order, reason), confirmed, progress)
 
     async def hold(self, service: str, confirmed: Confirmed, reason: str, progress: Progress | None = None) -> Outcome:
         """`release hold`."""
-        return await self.send(await self.propose(Hold(service), reason), confirmed, progress)
+        return await self.gateway.send(await self.propose(Hold(service), reason), confirmed, progress)
 
     async def resume(
         self, service: str, confirmed: Confirmed, reason: str, *, anew: bool = False, progress: Progress | None = None
     ) -> Outcome:
         """`release resume`."""
-        return await self.send(await self.propose(Resume(service, anew), reason), confirmed, progress)
+        return await self.gateway.send(await self.propose(Resume(service, anew), reason), confirmed, progress)
 
     async def abort(self, service: str, confirmed: Confirmed, reason: str, progress: Progress | None = None) -> Outcome:
         """`release abort`."""
-        return await self.send(await self.propose(Abort(service), reason), confirmed, progress)
+        return await self.gateway.send(await self.propose(Abort(service), reason), confirmed, progress)
 
     async def _evidence_for(self, order: Order, state: Intent, live: LiveService) -> Evidence:
         """Gates only where they count; the others need the revisions at most."""
@@ -314,7 +309,12 @@ class Releases:
         read: Reading[tuple[Revision, ...]] = await self._evidence.revisions(
             live.service.name, live.server_time, self._fleet()
         )
-        return Evidence(revisions=read.value if read.error is None else None)
+        revisions = read.value if read.error is None else None
+        schema = None
+        if isinstance(order, Start):
+            candidate = order.revision or live.service.latest_ready
+            schema = await self._evidence.release_schema(live.service, candidate, None, revisions, live.server_time)
+        return Evidence(revisions=revisions, schema=schema)
 
     def _decide(self, order: Order, reason: str, state: Intent, live: LiveService, evidence: Evidence) -> Answer:
         service, now, actor = live.service, live.server_time, self.actor
@@ -365,6 +365,7 @@ class Releases:
             order.revision,
             order.retry,
             order.manual,
+            evidence.schema,
         )
 
     def _proposal(
@@ -378,7 +379,9 @@ class Releases:
         wheel: str | None,
     ) -> Proposal:
         if decided.urgent:
-            return self._emergency(order.action, decided, live, evidence)
+            back = self._back_to(decided.intent.stable, decided.reason, live, evidence)
+            rate = self._rate(order.service)
+            return propose_rollback(self.environment, order.action, live.service, decided, back, requests_per_s=rate)
         fresh = None
         if isinstance(order, Promote) and isinstance(state, Rollout):
             fresh = _fresh_until(state, live.service, evidence, live.server_time)
@@ -403,20 +406,12 @@ class Releases:
             return None
         return f"{holder.who} (until {holder.until:%H:%M:%S} UTC)"
 
-    def _emergency(
-        self, action: WriteAction, decided: Write, live: LiveService, evidence: Evidence, *, counts: bool = True
-    ) -> Proposal:
+    def _back_to(
+        self, stable: str, reason: str, live: LiveService, evidence: Evidence, *, counts: bool = True
+    ) -> Rollback:
         """A rollback that the reducer or an order decided, as the gateway sends it."""
-        target = RollbackTarget(decided.intent.stable, TargetSource.RECORDED, None, None, serves_all=False)
-        order = Rollback(live.service.name, target, self.actor, decided.reason, evidence.revisions or (), failed=counts)
-        return propose_write(
-            self.environment,
-            action,
-            live.service,
-            decided,
-            requests_per_s=self._rate(live.service.name),
-            rollback=order,
-        )
+        target = RollbackTarget(stable, TargetSource.RECORDED, None, None, serves_all=False)
+        return Rollback(live.service.name, target, self.actor, reason, evidence.revisions or (), failed=counts)
 
     def _answered(
         self, service: str, answer: Nothing | Refused, state: Intent, live: LiveService, evidence: Evidence
@@ -451,7 +446,10 @@ class Releases:
         assert live is not None
         if decision.urgent:
             counts = decision.intent.failed != _failed(view.state)
-            made = self._emergency(WriteAction.ROLLBACK, decision, live, view.evidence, counts=counts)
+            back = self._back_to(decision.intent.stable, decision.reason, live, view.evidence, counts=counts)
+            made = propose_rollback(
+                self.environment, WriteAction.ROLLBACK, live.service, decision, back, requests_per_s=self._rate(service)
+            )
         else:
             made = propose_write(
                 self.environment,
@@ -462,6 +460,15 @@ class Releases:
                 service_accounts=_accounts(decision, view.service, view.evidence),
             )
         return Ticked(view, await self.gateway.send(made, STANDING, progress, wait_s=0))
+
+    async def drive(self, service: str, progress: Progress | None = None) -> Ticked | Outcome:
+        """One look with the hands on this service's wheel: as `tick`, with a sign of life beside it while the rollout
+        is under way, by which the lease lives on between two transitions (DESIGN §8.5).
+        """
+        ticked = await self.tick(service, progress)
+        if isinstance(ticked, Ticked) and isinstance(ticked.view.state, Rollout) and ticked.view.state.active:
+            await self._alive(service, ticked)
+        return ticked
 
     async def run(
         self,
@@ -487,7 +494,7 @@ class Releases:
             return begun
         said, failures = "", 0
         while True:
-            ticked = await self.tick(service, tell)
+            ticked = await self.drive(service, tell)
             if isinstance(ticked, Outcome):
                 failures += 1
                 if failures >= UNREACHABLE_LOOKS or ticked.kind is OutcomeKind.REFUSED:
@@ -495,7 +502,6 @@ class Releases:
                 tell(ticked.sentence)
             else:
                 failures = 0
-                await self._alive(service, ticked)
                 ended = _ended(begun, service, ticked, stop_when_held)
                 if ended is not None:
                     return ended
@@ -514,7 +520,8 @@ class Releases:
         except SourceFailure as failure:
             return failed(RUN, failure, service)
         state = intent_of(live.service)
-        if isinstance(state, Rollout) and state.active:
+        candidate = revision or live.service.latest_ready
+        if isinstance(state, Rollout) and state.active and _to_drive(state, live.service, candidate):
             if revision is not None and revision != state.canary:
                 text = f"{service}: rollout {state.id} of {state.canary} is under way, not of {revision}"
                 return Outcome(OutcomeKind.CONFLICT, text, service, live.service.desired_split())
@@ -530,11 +537,11 @@ class Releases:
         return state.id if isinstance(state, Rollout) else started
 
     async def _alive(self, service: str, ticked: Ticked) -> None:
-        """The pipeline's own sign of life; that it cannot be given stops nothing."""
+        """The driver's sign of life; that it cannot be given stops nothing."""
         if self._beacon is None:
             return
         try:
-            await self._beacon.heartbeat(ticked.view.now)
+            await self._beacon.heartbeat(Heartbeat(self.actor.who, ticked.view.now, self.actor.headless, service))
             await self._beacon.overdue(service, overdue_s(ticked.view), ticked.view.now)
         except SourceFailure:
             return
@@ -569,6 +576,13 @@ def _accounts(decided: Write, service: Service, evidence: Evidence) -> tuple[str
         if revision.name in gaining and revision.service_account
     ]
     return tuple(dict.fromkeys(listed))
+
+
+def _to_drive(state: Rollout, service: Service, candidate: str | None) -> bool:
+    """Whether a rollout under way must come to its end first. One of another candidate whose rollback is served, and
+    only not recorded as complete, does not stand in the way.
+    """
+    return candidate == state.canary or concluded(state, service) is state
 
 
 def _failed(state: Intent) -> tuple[object, ...]:

@@ -15,12 +15,14 @@ from typing import Any
 from brconsole.domain.environment import Environment
 from brconsole.domain.fleet import ColdStarts, RequestSeries, RevisionKey
 from brconsole.domain.freshness import SourceInfo
+from brconsole.domain.migration_view import MigrationView
 from brconsole.domain.queue import DEFAULT_ALERT_DEPTH, QueueReport
 from brconsole.domain.queue import report as queue_report
 from brconsole.domain.requests import RequestTable
 from brconsole.domain.series import Series, newest_end
 from brconsole.domain.service import Change, Revision, Service
 from brconsole.operations.alerts import AlertReader
+from brconsole.operations.migration_reader import MigrationReader
 from brconsole.operations.objectives import LONG_WINDOWS, ObjectiveReader, read_long_window
 from brconsole.operations.ports import AuditLog, Cloud, CloudRun, Metrics
 from brconsole.operations.reading import Answer, by_newest, closed_minute, joined, minute, sentence
@@ -85,6 +87,7 @@ RHYTHMS: Mapping[str, Rhythm] = {
     "changes": Rhythm(LOGGING, 60, lag_s=AUDIT_LAG_S),
     "quota": Rhythm(MONITORING, 86_400),
     "spend": Rhythm(BIGQUERY, 3600, lag_s=EXPORT_LAG_S),
+    "migration": Rhythm(RUN, 120, canary_s=30),
     "latency_by_revision": _MINUTELY,
 }
 
@@ -128,6 +131,8 @@ def of(environment: Environment, cloud: Cloud) -> tuple[Source, ...]:
     ]
     if cloud.billing is not None:
         sources.append(Source("spend", SpendReader(environment, cloud.billing).read))
+    if cloud.migrations is not None:
+        sources.append(Source("migration", partial(_migration, cloud.migrations)))
     return tuple(sources)
 
 
@@ -139,7 +144,8 @@ def of_service(cloud: Cloud, service: str) -> Source:
 def expected(environment: Environment) -> tuple[str, ...]:
     """The sources that an environment will have, by its configuration alone."""
     spend = environment.budget is not None and environment.budget.export_table is not None
-    return tuple(name for name in RHYTHMS if name != "latency_by_revision" and (spend or name != "spend"))
+    beside = {"latency_by_revision", "migration"}
+    return tuple(name for name in RHYTHMS if name not in beside and (spend or name != "spend"))
 
 
 def infos(names: Iterable[str], least_cadence_s: Callable[[str], float] = lambda _: 0.0) -> dict[str, SourceInfo]:
@@ -237,6 +243,11 @@ async def _queues(environment: Environment, metrics: Metrics, now: datetime) -> 
 
 async def _changes(audit: AuditLog, now: datetime) -> Answer[tuple[Change, ...]]:
     return Answer(await audit.changes(now - CHANGES_SINCE, CHANGES_LIMIT), now)
+
+
+async def _migration(reader: MigrationReader, now: datetime) -> Answer[MigrationView]:
+    view = await reader.read()
+    return Answer(view, now, view.error or None)
 
 
 async def _quota(metrics: Metrics, now: datetime) -> Answer[Mapping[str, int]]:

@@ -2,7 +2,7 @@
 
     made = await shifts.propose("api", {"api-00041-abc": 90, "api-00042-def": 10}, reason)   # `T`, `brconsole traffic`
     made = await shifts.propose_undo("api", reason)                                          # `u`
-    outcome = await shifts.send(made, BY_DIALOG)
+    outcome = await gateway.send(made, BY_DIALOG)
 
 `made.plan` says before → after, how many requests a minute move, and the equivalent gcloud command.
 """
@@ -24,12 +24,14 @@ from brconsole.domain.service import Revision
 from brconsole.domain.text import clean
 from brconsole.operations.evidence import EvidenceReader
 from brconsole.operations.failure import SourceFailure
-from brconsole.operations.gateway import RUN, SERVED_WITHIN_S, Gateway, Progress, Proposal, WriteAction
+from brconsole.operations.gateway import RUN, Gateway, Progress, Proposal, WriteAction
 from brconsole.operations.journal import JournalFailure
 from brconsole.operations.outcome import Confirmed, Outcome, OutcomeKind, failed
 from brconsole.operations.ports import LiveService
+from brconsole.operations.unfinished import Found
 
-_WRITTEN = (OutcomeKind.DONE.value, OutcomeKind.ACCEPTED.value)
+_WRITTEN = (OutcomeKind.DONE.value, OutcomeKind.ACCEPTED.value, Found.TAKEN.value)
+"""Results after which the service asks for what the entry says; the last was found out after a crash."""
 
 
 class Shifts:
@@ -88,16 +90,6 @@ class Shifts:
             return Outcome(OutcomeKind.CONFLICT, text, service, present)
         return await self._proposed(WriteAction.UNDO, live, before, reason)
 
-    async def send(
-        self,
-        made: Proposal | Outcome,
-        confirmed: Confirmed,
-        progress: Progress | None = None,
-        wait_s: float = SERVED_WITHIN_S,
-    ) -> Outcome:
-        """Send what was proposed; an Outcome is passed on as it is."""
-        return made if isinstance(made, Outcome) else await self.gateway.send(made, confirmed, progress, wait_s)
-
     async def shift(
         self,
         service: str,
@@ -107,7 +99,7 @@ class Shifts:
         progress: Progress | None = None,
     ) -> Outcome:
         """`brconsole traffic`."""
-        return await self.send(await self.propose(service, split, reason), confirmed, progress)
+        return await self.gateway.send(await self.propose(service, split, reason), confirmed, progress)
 
     async def _read(self, service: str) -> LiveService | Outcome:
         try:

@@ -67,7 +67,11 @@ class Trail:
 
     async def intent(self, plan: Plan, record_after: str | None, at: datetime | None) -> str:
         """Announce a write; its id. Raises JournalFailure, and then the write must not be sent (but for a rollback)."""
-        entry = await self._append(INTENT, self._intent_fields(plan, record_after), at)
+        return await self.announce(self._intent_fields(plan, record_after), at)
+
+    async def announce(self, fields: Mapping[str, object], at: datetime | None) -> str:
+        """Announce any write by what is to be kept of it; its id. Raises JournalFailure, as `intent` does."""
+        entry = await self._append(INTENT, {**fields, "who": self.who}, at)
         return entry.id
 
     async def loose_intent(self, plan: Plan, record_after: str | None, at: datetime | None, why: str) -> str:

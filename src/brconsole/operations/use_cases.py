@@ -12,6 +12,8 @@ from brconsole.operations.agent import Agent
 from brconsole.operations.evidence import EvidenceReader
 from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.gateway import RUN, Gateway
+from brconsole.operations.gateway_jobs import JobGateway
+from brconsole.operations.migrations import Migrations
 from brconsole.operations.modes import Modes
 from brconsole.operations.ports import Clock, Cloud
 from brconsole.operations.rollback import Rollbacks
@@ -32,6 +34,8 @@ class UseCases:
     rollbacks: Rollbacks
     shifts: Shifts
     agent: Agent
+    migrations: Migrations | None = None
+    """None where no migrations are configured."""
 
     async def close(self) -> None:
         """Give the entries of the journal that are not sent yet a moment."""
@@ -68,4 +72,21 @@ def compose(
         Rollbacks(environment, gateway, cloud, actor, fleet=fleet),
         Shifts(environment, gateway, evidence, fleet=fleet),
         Agent(environment, releases, cloud, clock),
+        _migrations(environment, cloud, clock, modes, trail, gateway, observe),
     )
+
+
+def _migrations(
+    environment: Environment,
+    cloud: Cloud,
+    clock: Clock,
+    modes: Modes,
+    trail: Trail,
+    gateway: Gateway,
+    observe: Callable[[], None] | None,
+) -> Migrations | None:
+    reader, writer = cloud.migrations, cloud.job_writer
+    if reader is None or writer is None:
+        return None
+    jobs = JobGateway(environment, reader, writer, clock, trail, modes, observe=observe)
+    return Migrations(environment, gateway, jobs, reader, cloud, clock, project=cloud.migration_project)

@@ -29,9 +29,11 @@ class Scope(StrEnum):
     FLEET = "fleet"
     SERVICE = "service page"
     RELEASE = "release"
+    MIGRATIONS = "migrations"
     SPLIT = "traffic editor"
     DIALOG = "confirmation"
     JOURNAL = "journal"
+    INFRA = "infrastructure"
     THEMES = "theme picker"
 
 
@@ -57,7 +59,8 @@ class Action:
 
 
 _E, _L, _W, _F, _S, _T = Scope.EVERYWHERE, Scope.LIST, Scope.WALL, Scope.FLEET, Scope.SERVICE, Scope.THEMES
-_R, _P, _D, _J = Scope.RELEASE, Scope.SPLIT, Scope.DIALOG, Scope.JOURNAL
+_R, _P, _D, _J, _M = Scope.RELEASE, Scope.SPLIT, Scope.DIALOG, Scope.JOURNAL, Scope.MIGRATIONS
+_I = Scope.INFRA
 _ACT = (_F, _S, _R)
 """Where a service is in front of a person."""
 
@@ -106,7 +109,25 @@ WRITES: tuple[Action, ...] = (
         emergency=True,
     ),
 )
-"""Everything that writes. The footer's order is what helps most first."""
+"""Everything that writes to a service. The footer's order is what helps most first."""
+
+MIGRATIONS: tuple[Action, ...] = (
+    _write("migration.run", "Migrate: run the approved plan", ("M",), "migrate", "migrate", scopes=(*_ACT, _M)),
+    _write("migration.approve", "Approve the plan that is shown", ("V",), "approve", "approve", scopes=(_M,)),
+    _write(
+        "migration.plan",
+        "Plan: have the candidate's code say what is pending",
+        ("p",),
+        "plan",
+        "plan",
+        scopes=(_M,),
+        takes="",
+    ),
+    _write("migration.look", "Ask the database where it stands", ("a",), "ask database", "ask", scopes=(_M,), takes=""),
+    _write("migration.retry", "Run a failed migration once more", ("Y",), "run again", "retry", scopes=(_M,)),
+    _write("migration.cancel", "Cancel the run under way", ("K",), "cancel", "cancel", scopes=(_M,)),
+)
+"""Everything that writes to the migration job."""
 
 IN_DIALOGS: tuple[Action, ...] = (
     Action("split.review", "See what would be written", ("enter",), (_P,), "Act", "review"),
@@ -165,14 +186,27 @@ ACTIONS: tuple[Action, ...] = (
         "service",
     ),
     *WRITES,
+    *MIGRATIONS,
     *IN_DIALOGS,
+    Action(
+        "migration.open",
+        "Open the migrations of the environment",
+        ("m",),
+        _ACT,
+        "Look",
+        "migrations",
+        "migrations",
+    ),
     Action("service.previous", "The service before this one", ("left_square_bracket",), (_S,), "Look", "previous"),
     Action("service.next", "The service after this one", ("right_square_bracket",), (_S,), "Look", "next"),
+    Action("infra.previous", "The environment before this one", ("left_square_bracket",), (_I,), "Look", "previous"),
+    Action("infra.next", "The environment after this one", ("right_square_bracket",), (_I,), "Look", "next"),
+    Action("infra.outputs", "The outputs in place of the change, and back", ("o",), (_I,), "Look", "outputs"),
     Action("list.filter", "Filter the rows", ("slash",), (_F,), "Look", "filter", "filter", "filter"),
     Action("fleet.sort", "Sort by the next column", ("s",), (_F,), "Look", "sort", "sort", "sort"),
-    Action("panel.next", "Go to the next panel", ("tab",), (_F,), "Look", "panel"),
-    Action("panel.previous", "Go to the panel before", ("shift+tab",), (_F,), "Look"),
-    Action("panel.zoom", "Give the panel the whole screen, and back", ("z",), (_F,), "Look", "zoom", "zoom"),
+    Action("panel.next", "Go to the next panel", ("tab",), (_F, _M), "Look", "panel"),
+    Action("panel.previous", "Go to the panel before", ("shift+tab",), (_F, _M), "Look"),
+    Action("panel.zoom", "Give the panel the whole screen, and back", ("z",), (_F, _M), "Look", "zoom", "zoom"),
     Action("wall.show", "Show the wall of all environments", ("0",), (_E,), "Go", "wall", "wall"),
     Action(
         "env.open",
@@ -189,13 +223,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.command", "Type a command", ("colon",), (_E,), "Ask", "command"),
     Action("app.palette", "Search all commands", ("ctrl+p",), (_E,), "Ask"),
     Action("theme.pick", "Choose a theme", ("t",), (_E,), "Look", "theme", "theme", "theme"),
-    Action("copy.name", "Copy the name", ("c",), (_F, _S), "Take", "copy", "copy"),
+    Action("copy.name", "Copy the name", ("c",), (_F, _S, _M, _I), "Take", "copy", "copy"),
     Action("copy.command", "Copy the gcloud command that describes it", ("y",), (_F, _S), "Take", "", "gcloud"),
     Action("mode.write", "Allow writes for 30 minutes, with a reason", ("w",), (_E,), "Act", "", "write", "reason"),
     Action("mode.read_only", "End the time in which writes are allowed", (), (_E,), "Act", "", "read-only"),
     Action(
         "journal.show", "What was meant to be done and what became of it", ("h",), (_E,), "Go", "journal", "journal"
     ),
+    Action("infra.show", "Terraform: drift, and who would win", ("i",), (_E,), "Go", "infra", "infra"),
     Action("list.down", "One row down", ("j", "down"), (_L,), "Move"),
     Action("list.up", "One row up", ("k", "up"), (_L,), "Move"),
     Action("list.top", "The first row", ("g", "home"), (_L,), "Move"),

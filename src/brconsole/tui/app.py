@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 SAY_QUIT_S = 2.0
 """A second ctrl+c within this time quits."""
+SAY_WHY_S = 8.0
+"""The same where there is something to read first: a write under way, or a wheel that is held here."""
 
 
 def _commands() -> type[Provider]:
@@ -88,9 +90,9 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         self._current: tuple[str, str | None, str | None] = ("wall" if start is None else "fleet", start, None)
         self._base = self._screen_for(*self._current)
         self._overlays: list[BoardScreen] = []
-        self._asked_to_quit_at = -1e9
+        self._quits_until = float("-inf")
         self._writes: Writes | None = None
-        self._watched: tuple[str, Watching | None] | None = None
+        self._watched: tuple[str, Watching | None, bool] | None = None
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -104,6 +106,8 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             self._unsubscribe.append(feed.subscribe(self._observer(name)))
         for desk in self.settings.desks.values():
             self._unsubscribe.append(desk.subscribe(self._desk_looked))
+        if self.settings.infra is not None:
+            self._unsubscribe.append(self.settings.infra.subscribe(lambda: self.from_desk(self.repaint)))
         self.call_after_refresh(self._begin)
         if not self.is_headless:
             self._obey_signals()
@@ -170,11 +174,15 @@ class BrconsoleApp(App[None], inherit_bindings=False):
     def action_ask_to_quit(self) -> None:
         """ctrl+c: say how to leave; a second one leaves."""
         now = self._loop_time()
-        if now - self._asked_to_quit_at <= SAY_QUIT_S:
+        if now < self._quits_until:
             self.exit()
             return
-        self._asked_to_quit_at = now
-        self.say("q quits; ctrl+c once more quits too", seconds=SAY_QUIT_S)
+        unfinished = self._unfinished()
+        seconds = SAY_QUIT_S if unfinished is None else SAY_WHY_S
+        self._quits_until = now + seconds
+        why = "" if unfinished is None else f"{unfinished}; "
+        severity = "information" if unfinished is None else "warning"
+        self.say(f"{why}q quits; ctrl+c once more quits too", severity, seconds=seconds)
 
     def _loop_time(self) -> float:
         from time import monotonic
@@ -237,9 +245,11 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         desk = None if environment is None else self.settings.desks.get(environment)
         target = self._base.target()
         watching = None if target is None else Watching(target[1], rollout=self._current[0] == "release")
-        if desk is not None and environment is not None and (environment, watching) != self._watched:
-            self._watched = (environment, watching)
+        migrations = self._current[0] == "migrations"
+        if desk is not None and environment is not None and (environment, watching, migrations) != self._watched:
+            self._watched = (environment, watching, migrations)
             desk.watch(watching)
+            desk.watch_migrations(migrations)
 
     def _host(self) -> Host:
         return cast("Host", self.screen_stack[0])
@@ -299,10 +309,18 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             from brconsole.tui.screens.release import ReleaseScreen
 
             return ReleaseScreen(self, self.models[environment], service)
+        if kind == "migrations" and environment is not None:
+            from brconsole.tui.screens.migrations import MigrationsScreen
+
+            return MigrationsScreen(self, self.models[environment])
         if kind == "service" and environment is not None and service is not None:
             from brconsole.tui.screens.service import ServiceScreen
 
             return ServiceScreen(self, self.models[environment], self.view_of(environment), service)
+        if kind == "infra" and environment is not None and self.settings.infra is not None:
+            from brconsole.tui.screens.infra import InfraScreen
+
+            return InfraScreen(self, self.models[environment], self.settings.infra)
         from brconsole.tui.screens.wall import WallScreen
 
         return WallScreen(self, tuple(self.models.values()))
@@ -321,6 +339,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             self._last, self._current = self._current, wanted
             self._base = self._screen_for(*wanted)
             self._follow(wanted)
+            self._base.begin()
         self.repaint()
 
     def open_service(self, model: FleetModel, service: str) -> None:
@@ -354,14 +373,18 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         return (below[-1] if below else self._base).actions()
 
     def do_app_quit(self, _key: str, _argument: str) -> None:
-        """`app.quit`: at once, but for a write that is under way."""
-        if self._writes is not None and (under_way := self._writes.under_way()):
-            now = self._loop_time()
-            if now - self._asked_to_quit_at > SAY_QUIT_S:
-                self._asked_to_quit_at = now
-                self.say(f"{under_way}; q once more quits all the same", "warning", seconds=SAY_QUIT_S)
-                return
-        self.exit()
+        """`app.quit`: at once, but for a write that is under way or a wheel that is held here."""
+        unfinished = self._unfinished()
+        now = self._loop_time()
+        if unfinished is None or now < self._quits_until:
+            self.exit()
+            return
+        self._quits_until = now + SAY_WHY_S
+        self.say(f"{unfinished}; q once more quits all the same", "warning", seconds=SAY_WHY_S)
+
+    def _unfinished(self) -> str | None:
+        """What this console would leave behind, None where nothing."""
+        return None if self._writes is None else self._writes.under_way() or self._writes.wheels()
 
     def do_app_back(self, _key: str, _argument: str) -> None:
         """`app.back`: innermost first, and never out of the console."""
@@ -373,7 +396,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         kind, environment, service = self._current
         if kind == "release":
             self.go("service", environment, service)
-        elif kind == "service":
+        elif kind in ("service", "migrations", "infra"):
             self.go("fleet", environment)
         elif kind == "fleet" and len(self.models) > 1:
             self.go("wall")
@@ -405,6 +428,7 @@ class BrconsoleApp(App[None], inherit_bindings=False):
         """`app.refresh`"""
         for name in self._followed:
             self.settings.feeds[name].refresh()
+        self._base.refresh()
         self.say("asking every source again, within the quota", seconds=2)
 
     def do_app_help(self, _key: str, _argument: str) -> None:
@@ -451,6 +475,28 @@ class BrconsoleApp(App[None], inherit_bindings=False):
             self.go("release", target[0].environment.name, target[1])
         else:
             self.say("choose a service of an environment first", "warning")
+
+    def do_migration_open(self, _key: str, _argument: str) -> None:
+        """`migration.open`"""
+        environment = self._current[1]
+        if environment is None or environment not in self.settings.desks:
+            self.say("open an environment first: migrations are shown by environment", "warning")
+        else:
+            self.go("migrations", environment)
+
+    def do_infra_show(self, _key: str, _argument: str) -> None:
+        """`infra.show`: of the environment in front, on the wall of the chosen one."""
+        from brconsole.tui.screens.wall import WallScreen
+
+        name = self._current[1]
+        if name is None and isinstance(self._base, WallScreen):
+            name = self._base.cursor.key
+        if self.settings.infra is None:
+            self.say("this console was opened without Terraform; `brconsole infra drift` looks at it", "warning")
+        elif name is None:
+            self.say("open an environment first: Terraform is looked at by environment", "warning")
+        else:
+            self.go("infra", name)
 
     def do_journal_show(self, _key: str, _argument: str) -> None:
         """`journal.show`"""

@@ -12,6 +12,7 @@ from brconsole.operations.feed import Feed
 
 if TYPE_CHECKING:
     from brconsole.operations.desk import Desk
+    from brconsole.operations.infra_desk import InfraDesk
     from brconsole.operations.modes import Modes
 
 Mode = Literal["read-only", "write"]
@@ -40,6 +41,9 @@ class Console:
     """Where orders are handed in, by environment name; an environment without a desk can only be looked at."""
     modes: Mapping[str, Modes] = field(default_factory=dict)
     """By environment name; whoever writes asks here, and so does the gateway of that environment."""
+
+    infra: InfraDesk | None = None
+    """Where looks at Terraform are asked for; None where the console was opened without."""
 
     def environment(self, name: str) -> Environment | None:
         """An environment by its name."""

@@ -127,6 +127,18 @@ def money(amount: float | None, currency: str, *, cents: bool = False) -> str:
     return f"{sign}{figure}" if sign else f"{figure} {clean(currency, 8)}"
 
 
+def size(number: int | None) -> str:
+    """Bytes in the unit that keeps them short."""
+    if number is None:
+        return UNKNOWN
+    value = float(number)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1023.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 9.95 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{_absurd(value) or format(value, ',.1f')} TiB"
+
+
 def clock(at: datetime | None) -> str:
     """The time of day, dashes until it is known."""
     return "--:--:--" if at is None else at.strftime("%H:%M:%S")

@@ -8,9 +8,10 @@ from __future__ import annotations
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from brconsole.domain.intent import Phase, Rollout, intent_of
+from brconsole.domain.intent import AFTER_PROMOTION, Phase, Rollout, intent_of
 from brconsole.operations import desk as orders
-from brconsole.tui.actions import Action
+from brconsole.operations.outcome import NOT_CONFIRMED, Outcome
+from brconsole.tui.actions import MIGRATIONS, Action
 from brconsole.tui.paint import shown
 from brconsole.tui.state import FleetModel
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 DEBOUNCE_S = 0.3
 """The same writing key within this time is a key that bounces or repeats by itself."""
 DEFAULT_REASON = "by hand, in the console"
+_OF_AN_ENVIRONMENT = frozenset({"rollback.group", *(action.id for action in MIGRATIONS)})
+"""What is written without a service being chosen."""
 
 
 class Writes:
@@ -49,10 +52,10 @@ class Writes:
 
     def refusal(self, action: Action) -> str | None:
         """Why an action may not begin here, None where it may."""
-        target = self._target()
-        if target is None:
-            return "choose a service of an environment first" if action.id != "rollback.group" else None
-        environment = target[0].environment.name
+        model = self._place(action)
+        if model is None:
+            return "choose a service of an environment first"
+        environment = model.environment.name
         modes, desk = self._modes(environment), self._desk(environment)
         if modes is None or desk is None:
             return f"{environment} is read-only here: this console was opened to look only"
@@ -63,8 +66,33 @@ class Writes:
         self.dialogs = [dialog for dialog in self.dialogs if dialog.sending]
         return None if not self.dialogs else f"a write to {shown(self.dialogs[0].subject, 60)} is under way"
 
+    def wheels(self) -> str | None:
+        """Whose wheel is held here and what becomes of it without this console, None where none is."""
+        from brconsole.domain.records import LEASE
+
+        for name, desk in self.app.settings.desks.items():
+            for service in sorted(desk.driven):
+                view = desk.seen(service).view
+                state = None if view is None else view.state
+                late = ""
+                if isinstance(state, Rollout) and state.standing not in AFTER_PROMOTION:
+                    late = f", and it is overdue at {state.deadline:%H:%M} UTC"
+                return (
+                    f"this console drives {shown(service, 60)} in {name}: without it an agent goes on "
+                    f"{LEASE.seconds} s later; where none runs it stays where it is and nobody watches it{late}"
+                )
+        return None
+
     def _target(self) -> tuple[FleetModel, str] | None:
         return self.app.target
+
+    def _place(self, action: Action) -> FleetModel | None:
+        """The environment that an action would write to; most need a service that is chosen in it."""
+        target, place = self._target(), self.app.front.place()
+        if target is not None or place is not None:
+            return place if target is None else target[0]
+        environment = self.app.environment
+        return self.app.models.get(environment or "") if action.id in _OF_AN_ENVIRONMENT else None
 
     def _desk(self, environment: str) -> Desk | None:
         return self.app.settings.desks.get(environment)
@@ -233,7 +261,7 @@ class Writes:
         desk = self._desk(model.environment.name)
         if desk is None:
             return
-        if desk.drives(service):
+        if service in desk.driven:
             desk.drive(service, wanted=False)
             self.app.say(f"{service}: the wheel is let go; whoever takes it goes on where it stands", seconds=8)
             return
@@ -244,6 +272,81 @@ class Writes:
         from brconsole.tui.screens.dialog import DriveDialog
 
         self.app.open(DriveDialog(self.app, model, service, desk, state))
+
+    # -- migrations ---------------------------------------------------------------------------------------------------
+
+    def _migration(self, order: orders.MigrationOrder, title: str, verb: str, argument: str) -> None:
+        """Put an order to the desk of the environment in front of the person."""
+        from brconsole.tui.screens.migration_dialog import MigrationDialog
+
+        self._in_front()
+        model = self.app.front.place()
+        desk = None if model is None else self._desk(model.environment.name)
+        if model is None or desk is None:
+            self.app.say("open the migrations of an environment first", "warning")
+            return
+        dialog = MigrationDialog(self.app, model, order, title, verb, argument or DEFAULT_REASON, desk)
+        self.app.clear_notifications()
+        self.app.open(dialog)
+        dialog.ask()
+
+    def _in_front(self) -> None:
+        """Show the migrations, where an order came from another screen: its answer is understood there."""
+        from brconsole.tui.screens.migrations import MigrationsScreen
+
+        if not isinstance(self.app.front, MigrationsScreen):
+            self.app.act("migration.open")
+
+    def do_migration_run(self, _key: str, argument: str) -> None:
+        """`migration.run`"""
+        self._migration(orders.RunMigration(), "Run the migrations", "run them", argument)
+
+    def do_migration_retry(self, _key: str, argument: str) -> None:
+        """`migration.retry`"""
+        order = orders.RunMigration(retry=True)
+        self._migration(order, "Run a failed migration once more", "run it once more", argument)
+
+    def do_migration_approve(self, _key: str, argument: str) -> None:
+        """`migration.approve`: the plan that is in sight, and no other."""
+        model = self.app.front.place()
+        desk = None if model is None else self._desk(model.environment.name)
+        seen = None if desk is None else desk.migration_seen()
+        plan = None if seen is None or seen.plan is None else seen.plan.plan
+        if seen is None or plan is None or seen.checking:
+            checking = seen is not None and seen.checking
+            why = "the check of the plan is not done: wait for its word" if checking else "there is no plan to approve"
+            self.app.say(why, "warning")
+            return
+        order = orders.ApproveMigration(plan.hash)
+        self._migration(order, f"Approve the plan {plan.hash[:12]}", "approve it", argument)
+
+    def do_migration_cancel(self, _key: str, argument: str) -> None:
+        """`migration.cancel`"""
+        self._migration(orders.CancelMigration(), "Cancel the run under way", "cancel the run", argument)
+
+    def do_migration_plan(self, _key: str, _argument: str) -> None:
+        """`migration.plan`"""
+        self._look("plan", "the candidate's code is asked what is pending; its answer takes a moment")
+
+    def do_migration_look(self, _key: str, _argument: str) -> None:
+        """`migration.look`"""
+        self._look("status", "the job asks the database where it stands; its answer takes a moment")
+
+    def _look(self, mode: str, words: str) -> None:
+        """It only reports, so nothing is asked before it is sent."""
+        model = self.app.front.place()
+        desk = None if model is None else self._desk(model.environment.name)
+        if desk is None:
+            self.app.say("open the migrations of an environment first", "warning")
+            return
+        self.app.say(words, seconds=6)
+        desk.send_migration(orders.LookAtSchema(mode), NOT_CONFIRMED, _nothing, self._migration_ended)
+
+    def _migration_ended(self, outcome: Outcome) -> None:
+        good = outcome.exit_status == 0
+        self.app.from_desk(
+            lambda: self.app.say(outcome.sentence, "information" if good else "warning", seconds=6 if good else 12)
+        )
 
     # -- modes --------------------------------------------------------------------------------------------------------
 
@@ -282,6 +385,10 @@ class Writes:
         if modes is None:
             self.app.say("open an environment first: each has its own mode", "warning")
         return modes
+
+
+def _nothing(_stage: orders.Stage, _text: str) -> None:
+    """The log of a look stands on the screen."""
 
 
 def next_percent(state: Rollout | None) -> int | None:

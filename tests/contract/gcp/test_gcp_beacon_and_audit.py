@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from google.cloud.monitoring_v3.services.metric_service import MetricServiceAsyn
 from google.cloud.monitoring_v3.services.metric_service.transports.grpc_asyncio import MetricServiceGrpcAsyncIOTransport
 from google.protobuf.json_format import MessageToDict
 
+from brconsole.domain.decision import Heartbeat
 from brconsole.domain.environment import Environment
 from brconsole.operations.failure import FailureKind, SourceFailure
 from brconsole.operations.ports import AuditWriter, Beacon, Clock, Cloud
@@ -60,18 +62,20 @@ def audit_of(cloud: Cloud) -> AuditWriter:
     return cloud.audit_writer
 
 
-async def test_the_newest_heartbeat_is_found(opened: Any) -> None:
+async def test_the_newest_heartbeat_of_each_driver_is_found(opened: Any) -> None:
     _, cloud, clock = await opened()
     now = now_of(clock)
-    assert await beacon_of(cloud).last_heartbeat(now) is None
+    assert await beacon_of(cloud).heartbeats(now) == ()
+    agent = Heartbeat("agent@bytereview-prod.iam.gserviceaccount.com", now - timedelta(seconds=240), headless=True)
+    person = Heartbeat("anna@example.com", now - timedelta(seconds=200), service="api")
 
-    await beacon_of(cloud).heartbeat(now - timedelta(seconds=240))
-    await beacon_of(cloud).heartbeat(now - timedelta(seconds=180))
+    for beat in (agent, person, replace(person, service="frontend"), replace(agent, at=now - timedelta(seconds=180))):
+        await beacon_of(cloud).heartbeat(beat)
 
-    found = await beacon_of(cloud).last_heartbeat(now)
-    assert found is not None
-    assert abs(found - (now - timedelta(seconds=180))) < timedelta(milliseconds=1)
-    assert await beacon_of(cloud).last_heartbeat(now + timedelta(minutes=20)) is None
+    found = {(beat.who, beat.headless, beat.service): beat.at for beat in await beacon_of(cloud).heartbeats(now)}
+    assert set(found) == {(agent.who, True, None), (person.who, False, "api"), (person.who, False, "frontend")}
+    assert abs(found[agent.who, True, None] - (now - timedelta(seconds=180))) < timedelta(milliseconds=1)
+    assert await beacon_of(cloud).heartbeats(now + timedelta(minutes=20)) == ()
 
 
 async def test_overdue_seconds_are_written_by_service_and_never_negative(opened: Any, channel: Any) -> None:
@@ -98,10 +102,10 @@ async def test_overdue_seconds_are_written_by_service_and_never_negative(opened:
 async def test_a_heartbeat_too_soon_after_another_is_a_failure_that_says_so(opened: Any) -> None:
     _, cloud, clock = await opened()
     now = now_of(clock)
-    await beacon_of(cloud).heartbeat(now)
+    await beacon_of(cloud).heartbeat(Heartbeat("agent", now))
 
     with pytest.raises(SourceFailure, match="more frequently") as raised:
-        await beacon_of(cloud).heartbeat(now + timedelta(seconds=1))
+        await beacon_of(cloud).heartbeat(Heartbeat("agent", now + timedelta(seconds=1)))
 
     assert raised.value.kind is FailureKind.INVALID
 
@@ -110,7 +114,7 @@ async def test_without_the_permission_the_beacon_names_it(opened: Any) -> None:
     _, cloud, clock = await opened(denied=frozenset({"monitoring.timeSeries.create"}))
 
     with pytest.raises(SourceFailure) as raised:
-        await beacon_of(cloud).heartbeat(now_of(clock))
+        await beacon_of(cloud).heartbeat(Heartbeat("agent", now_of(clock)))
 
     assert raised.value.permission == "monitoring.timeSeries.create"
     assert raised.value.role == "roles/monitoring.metricWriter"

@@ -65,6 +65,8 @@ def _what(entry: Entry) -> tuple[str, str, str, str]:
     sign, role = (glyphs.GOOD, "good") if good else (glyphs.BAD, "bad")
     if result == OutcomeKind.ACCEPTED:  # taken, and looked after by the next look: no failure
         sign, role = glyphs.STALE, "accent"
+    if entry.found_afterwards:
+        sign, role = glyphs.WARN, "warn"
     return sign, role, shown(result, 40), f"  {shown(entry.text('what'), 400)}"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from brconsole.tui.actions import WRITES, Action, Effect, Scope, working_in
+from brconsole.tui.actions import MIGRATIONS, WRITES, Action, Effect, Scope, working_in
 from brconsole.tui.chrome import KeyHint, footer
 from brconsole.tui.paint import EMPTY, Line
 
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from brconsole.tui.app import BrconsoleApp
     from brconsole.tui.state import FleetModel
 
-_NEED_A_DESK = frozenset({*(action.id for action in WRITES), "release.open", "service.release", "journal.show"})
+_NEED_A_DESK = frozenset(
+    {
+        *(action.id for action in (*WRITES, *MIGRATIONS)),
+        "release.open",
+        "service.release",
+        "journal.show",
+        "migration.open",
+    }
+)
 """What makes no sense where a console was opened to look only; such a key still says why it does nothing."""
 
 
@@ -37,13 +45,21 @@ class BoardScreen:
     def hinted(self) -> tuple[Action, ...]:
         """What the footer offers: what makes sense now. Every other key that works here still answers."""
         useful = ("rollback.open", "traffic.shift", "release.promote")
+        known = [
+            action for action in self.actions() if action.id != "infra.show" or self.app.settings.infra is not None
+        ]
         if not self.app.settings.desks:
-            return tuple(action for action in self.actions() if action.id not in _NEED_A_DESK)
-        return tuple(action for action in self.actions() if action.effect is Effect.READ or action.id in useful)
+            return tuple(action for action in known if action.id not in _NEED_A_DESK)
+        return tuple(action for action in known if action.effect is Effect.READ or action.id in useful)
 
     def target(self) -> tuple[FleetModel, str] | None:
         """The environment and the service that stand in front of the person, None where none does."""
         return None
+
+    def place(self) -> FleetModel | None:
+        """The environment that stands in front of the person."""
+        target = self.target()
+        return None if target is None else target[0]
 
     def typed(self, key: str, character: str | None) -> bool:
         """Take a key before the registry does; False leaves it to the registry."""
@@ -63,6 +79,12 @@ class BoardScreen:
     def repaint(self) -> None:
         """Show what changed."""
         self.app.repaint()
+
+    def begin(self) -> None:
+        """It was just opened, in place of another view."""
+
+    def refresh(self) -> None:
+        """Ask again for what only this screen shows."""
 
     def tick(self) -> None:
         """A second has passed."""

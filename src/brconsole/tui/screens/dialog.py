@@ -61,6 +61,7 @@ class Overlay(BoardScreen):
         self._below = app.front
         self._focus_yes = False
         self._offset = 0
+        self._typed = ""
 
     def actions(self) -> tuple[Action, ...]:
         """Only what answers the question: no key of the screen below works."""
@@ -121,6 +122,36 @@ class Overlay(BoardScreen):
             return True
         return False
 
+    def type_name(self, key: str, character: str | None) -> bool:
+        """One key of the environment's name, where that confirms; enter hands it over."""
+        if key == "backspace":
+            self._typed = self._typed[:-1]
+        elif key == "enter":
+            self._named()
+        elif character is not None and character.isprintable() and len(self._typed) < 40:
+            self._typed += character
+        else:
+            return False
+        self.repaint()
+        return True
+
+    def _named(self) -> None:
+        name = self.model.environment.name
+        if self._typed == name:
+            self.confirmed(by_name(self._typed))
+        else:
+            self.app.say(f"nothing was sent: that is not the environment's name, {name}", "warning")
+            self._typed = ""
+
+    def confirmed(self, confirmed: Confirmed) -> None:
+        """The person said yes in this way."""
+        raise NotImplementedError
+
+    def name_line(self, width: int) -> list[Line]:
+        """The line on which the environment's name is typed."""
+        line = Pen().put(f"type {self.model.name} and enter: ", "warn").put(f"{shown(self._typed, 40)}▏", "strong")
+        return [EMPTY, fit(line.put("     esc", "key").put(" cancel", "dim").line(), width)]
+
     def do_dialog_cancel(self, _key: str) -> None:
         """`dialog.cancel`"""
         self.app.close()
@@ -178,7 +209,6 @@ class DialogScreen(Overlay):
         self._modes = modes
         self._sentence = ""
         self._shown_at = float("-inf")
-        self._typed = ""
         self._asking = False
         self._kept: list[str] = []
         """Keys of a rollback that came before its answer; they count if the target is the one that was in sight."""
@@ -276,16 +306,7 @@ class DialogScreen(Overlay):
     def typed(self, key: str, character: str | None) -> bool:
         """The environment's name, letter by letter, where it is asked for; digits choose another target."""
         if self._asks_name:
-            if key == "backspace":
-                self._typed = self._typed[:-1]
-            elif key == "enter":
-                self._confirm_typed()
-            elif character is not None and character.isprintable() and len(self._typed) < 40:
-                self._typed += character
-            else:
-                return super().typed(key, character)
-            self.repaint()
-            return True
+            return self.type_name(key, character) or super().typed(key, character)
         choices = self._choices()
         if self.made is None and key.isdigit() and 1 <= int(key) <= len(choices):
             self._choose(choices[int(key) - 1])
@@ -360,21 +381,14 @@ class DialogScreen(Overlay):
             self._confirm()
         self.repaint()
 
-    def _confirm_typed(self) -> None:
-        name = self.model.environment.name
-        if self._typed == name:
-            self._send(by_name(self._typed))
-        else:
-            self.app.say(f"nothing was sent: that is not the environment's name, {name}", "warning")
-            self._typed = ""
-
     def _confirm(self) -> None:
         if self._must_arm:
             self.app.say(f"{self.model.name} is read-only: a arms this one rollback, then y", "warning")
             return
-        self._send(BY_KEY if self._level is Confirmation.YES_NO else BY_DIALOG)
+        self.confirmed(BY_KEY if self._level is Confirmation.YES_NO else BY_DIALOG)
 
-    def _send(self, confirmed: Confirmed) -> None:
+    def confirmed(self, confirmed: Confirmed) -> None:
+        """Send what is shown."""
         made = self.made
         if made is None or self.sending or self.ended is not None:
             return
@@ -533,8 +547,7 @@ class DialogScreen(Overlay):
             line.put("y", "key").put(f" {self.verb}", "text").put("     n", "key").put(" cancel", "dim")
             return [EMPTY, fit(line.line(), width)]
         if self._level is Confirmation.TYPED:
-            line = Pen().put(f"type {self.model.name} and enter: ", "warn").put(f"{shown(self._typed, 40)}▏", "strong")
-            return [EMPTY, fit(line.put("     esc", "key").put(" cancel", "dim").line(), width)]
+            return self.name_line(width)
         return self._two_buttons(self.verb, width, "bad" if self._is_rollback else "strong")
 
 

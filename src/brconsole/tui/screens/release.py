@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from brconsole.domain.annotation import Unreadable
 from brconsole.domain.findings import Finding, WayOut
-from brconsole.domain.intent import MOST_EXTENSIONS, Phase, Rollout, Unreadable, intent_of
+from brconsole.domain.intent import MOST_EXTENSIONS, Phase, Rollout, intent_of
 from brconsole.operations.desk import Seen
 from brconsole.operations.rollouts import RolloutView
 from brconsole.tui import chrome, formats, glyphs
@@ -200,7 +201,7 @@ class ReleaseScreen(BoardScreen):
 
     def _drives(self) -> bool:
         desk = self.app.settings.desks.get(self.model.environment.name)
-        return desk is not None and desk.drives(self.service)
+        return desk is not None and self.service in desk.driven
 
     def _gates(self, seen: Seen, box: Box) -> Panel:
         view = seen.view
