@@ -36,6 +36,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kinds = {
         "environment": tree.environments,
         "module": tree.modules,
+        # A module without tests is a failure; a root may be without.
+        "tested": [*tree.modules, *(root for root in tree.roots if (root / "tests").is_dir())],
         "root": tree.roots,
         "directory": tree.directories,
         "script_file": tree.scripts,

@@ -55,15 +55,15 @@ def test_the_oldest_terraform_is_there_to_validate_with() -> None:
         pytest.skip("Terraform 1.8 as a library needs CPython 3.11 or 3.12, and there is none: the floor is unchecked")
 
 
-def test_a_modules_own_tests_pass(
-    module: Path, counts_for: Callable[[int], None], record_property: Callable[[str, Any], None]
+def test_a_directorys_own_tests_pass(
+    tested: Path, tree: Tree, counts_for: Callable[[int], None], record_property: Callable[[str, Any], None]
 ) -> None:
-    done = toolchains()["current"].run("test", module)
+    done = toolchains()["current"].run("test", tested)
     assert done.returncode == 0, done.stdout + done.stderr
     runs = int(done.stdout.rsplit("\n", 2)[-2].split(" ")[0])
     assert runs > 0, done.stdout  # Terraform calls a module without tests a success
     counts_for(runs)
-    record_property(f"{RUNS} {module.name}", runs)
+    record_property(f"{RUNS} {tree.named(tested).removeprefix('infra/').removeprefix('modules/')}", runs)
 
 
 def test_every_root_can_be_planned(planned_root: Plan) -> None:

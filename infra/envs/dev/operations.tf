@@ -2,8 +2,8 @@
 
 locals {
 
-  # What the alerts are told with. The containers are made here, the values are put in by people (README.md, "Secrets of the
-  # alerts"); they are read at apply and stand in the state, which only the deployer and the planner can read.
+  # What the alerts are told with. The containers are made here, the values are put in by people (infra/README.md, step 7);
+  # they stand in the state, which only the deployer and the planner can read.
   alert_secrets = {
     slack-ops-token = "Token of the Slack app that posts to #ops"
   }
@@ -17,15 +17,9 @@ module "operations_secrets" {
   kms_key_id = module.kms_key["data"].kms_key_id
   labels     = local.labels
   secrets    = merge(local.alert_secrets, { slack-digest-webhook = "Slack's incoming webhook for the weekly Recommender digest" })
-}
 
-resource "google_secret_manager_secret_iam_member" "deployer" {
-  for_each = local.alert_secrets
-
-  project   = var.project_id
-  secret_id = module.operations_secrets.names[each.key]
-  role      = "roles/secretmanager.secretAccessor"
-  member    = local.deployer
+  # Who plans reads them too: they are arguments of the channels.
+  accessors = { for name in keys(local.alert_secrets) : name => [local.deployer, local.planner] }
 }
 
 data "google_secret_manager_secret_version" "alerts" {
@@ -34,7 +28,7 @@ data "google_secret_manager_secret_version" "alerts" {
   project = var.project_id
   secret  = module.operations_secrets.names[each.key]
 
-  depends_on = [google_secret_manager_secret_iam_member.deployer]
+  depends_on = [module.operations_secrets]
 }
 
 module "notification_channels" {

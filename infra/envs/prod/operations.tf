@@ -7,8 +7,8 @@ locals {
     frontend = { availability_goal = 0.999, latency = { goal = 0.99, threshold_ms = 300 } }
   }
 
-  # What the alerts are told with. The containers are made here, the values are put in by people (README.md, "Secrets of the
-  # alerts"); they are read at apply and stand in the state, which only the deployer and the planner can read.
+  # What the alerts are told with. The containers are made here, the values are put in by people (infra/README.md, step 7);
+  # they stand in the state, which only the deployer and the planner can read.
   alert_secrets = {
     pagerduty-critical-key = "Integration key of the PagerDuty service that wakes somebody"
     pagerduty-warning-key  = "Integration key of the PagerDuty service of low urgency"
@@ -37,15 +37,9 @@ module "operations_secrets" {
   kms_key_id = module.kms_key["data"].kms_key_id
   labels     = local.labels
   secrets    = merge(local.alert_secrets, { slack-digest-webhook = "Slack's incoming webhook for the weekly Recommender digest" })
-}
 
-resource "google_secret_manager_secret_iam_member" "deployer" {
-  for_each = local.alert_secrets
-
-  project   = var.project_id
-  secret_id = module.operations_secrets.names[each.key]
-  role      = "roles/secretmanager.secretAccessor"
-  member    = local.deployer
+  # Who plans reads them too: they are arguments of the channels.
+  accessors = { for name in keys(local.alert_secrets) : name => [local.deployer, local.planner] }
 }
 
 data "google_secret_manager_secret_version" "alerts" {
@@ -54,7 +48,7 @@ data "google_secret_manager_secret_version" "alerts" {
   project = var.project_id
   secret  = module.operations_secrets.names[each.key]
 
-  depends_on = [google_secret_manager_secret_iam_member.deployer]
+  depends_on = [module.operations_secrets]
 }
 
 module "notification_channels" {
@@ -142,10 +136,6 @@ module "console_iam" {
 
   project_id = var.project_id
   region     = var.region
-
-  # Budgets hang on the billing account, which three environments share: only one of them grants on it.
-  billing_account = var.billing_account
-
   jobs       = { (module.migrate_job.job_name) = module.migrate_job.service_account_email }
   repository = module.artifact_registry.repository_name
   services   = { for name, service in module.service : name => service.service_account_email }

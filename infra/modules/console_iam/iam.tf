@@ -97,11 +97,3 @@ resource "google_artifact_registry_repository_iam_member" "main" {
   role       = google_project_iam_custom_role.main[each.value.role].name
   member     = each.value.member
 }
-
-resource "google_billing_account_iam_member" "viewer" {
-  for_each = var.billing_account == null ? {} : local._holders
-
-  billing_account_id = var.billing_account
-  role               = local.predefined["billing.budgets.list"]
-  member             = each.value.member
-}

@@ -14,7 +14,6 @@ output "role_names" {
 
   depends_on = [
     google_artifact_registry_repository_iam_member.main,
-    google_billing_account_iam_member.viewer,
     google_cloud_run_v2_job_iam_member.main,
     google_cloud_run_v2_service_iam_member.main,
     google_project_iam_member.audit_writer,

@@ -52,7 +52,7 @@ locals {
 
   # What no custom role of a project can carry, or what a predefined role of one purpose carries as well.
   predefined = {
-    "billing.budgets.list"         = "roles/billing.viewer"          # on the billing account, where project roles do not reach
+    "billing.budgets.list"         = "roles/billing.viewer"          # on the billing account: bootstrap grants it (billing_viewers)
     "bigquery.tables.getData"      = "roles/bigquery.dataViewer"     # on the export's dataset: module budgets grants it
     "logging.logEntries.create"    = "roles/logging.logWriter"       # the audit trail of every write
     "monitoring.timeSeries.create" = "roles/monitoring.metricWriter" # heartbeat and delay of who drives

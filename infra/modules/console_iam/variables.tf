@@ -1,9 +1,3 @@
-variable "billing_account" {
-  description = "Billing account whose budgets the holders of every role may list; null where somebody else grants that."
-  type        = string
-  default     = null
-}
-
 variable "jobs" {
   description = "Migration job → e-mail of the account that it runs as."
   type        = map(string)
