@@ -54,11 +54,11 @@ MISTAKES = [
     Mistake("no key", DATABASE, "encryption_key_name = var.kms_key_id", "", INVARIANTS, "encrypted_by_our_key"),
     Mistake(
         "an enumeration misspelt",
-        DATABASE,
-        '"ENCRYPTED_ONLY"',
-        '"ENCRYPTED"',
+        f"{MODULES}/alerts/workers.tf",
+        '"COMPARISON_GT"',
+        '"GT"',
         "test_terraform.py",
-        "a_directory_is_valid and cloud_sql_postgres and 7.43",
+        "a_directory_is_valid and alerts and google-7.43",
     ),
     Mistake(
         "traffic by Terraform",
@@ -79,8 +79,8 @@ MISTAKES = [
     Mistake(
         "another threshold",
         f"{MODULES}/alerts/api.tf",
-        "threshold_value = 0.02",
-        "threshold_value = 0.05",
+        "= 0.02\n",
+        "= 0.05\n",
         OBSERVED,
         "api_errors_page",
     ),

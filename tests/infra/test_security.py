@@ -16,7 +16,6 @@ SKIP = re.compile(r"checkov:skip=(\w+)(?::(.*))?")
 
 ACCEPTED = {
     "CKV_GCP_63": "takes a bucket without usage logs for one that logs to itself",
-    "CKV_GCP_125": "wants names of repositories; the condition is on their numbers, checked in test_invariants.py",
 }
 # What one of the two forms hides from checkov; the other is checked.
 ONLY_IN_PLANS = {
@@ -32,6 +31,7 @@ ONLY_IN_PLANS = {
     "CKV_GCP_111": "flags are a dynamic block",
 }
 ONLY_IN_CONFIGURATION = {
+    "CKV_GCP_81": "the key's id is known after the apply only",
     "CKV_GCP_15": "who has access to the dataset is known after the apply only",
     "CKV_GCP_83": "the key's id is known after the apply only",
     "CKV_GCP_84": "the key's id is known after the apply only",
