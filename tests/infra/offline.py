@@ -102,8 +102,11 @@ class Resource:
         """Whether the configuration gives a value there, be it one that is known only after an apply."""
         if self.get(path) not in (None, "", []):
             return True
-        # What Google would fill in is as unknown as a reference: only the configuration tells them apart.
-        return _walk(self.unknown, path) is True and _walk(self.configured, path) is not None
+        if _walk(self.unknown, path) is not True:
+            return False
+        # What Google would fill in is as unknown as a reference: only the configuration tells them apart. Inside a
+        # block it is the block that somebody wrote.
+        return "." in path or path in self.configured
 
     def __str__(self) -> str:
         return self.address
