@@ -89,7 +89,7 @@ class Tally:
         self.passed = 0
         self.failed = 0
         self.runs: dict[str, int] = {}
-        self.status = 0
+        self.status = 1  # until the summary says otherwise: an internal error never gets there
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:

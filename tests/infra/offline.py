@@ -88,6 +88,7 @@ class Resource:
     type: str
     values: Json
     unknown: Json
+    configured: Json
 
     @property
     def name(self) -> str:
@@ -99,7 +100,10 @@ class Resource:
 
     def is_set(self, path: str) -> bool:
         """Whether the configuration gives a value there, be it one that is known only after an apply."""
-        return self.get(path) not in (None, "", []) or _walk(self.unknown, path) is True
+        if self.get(path) not in (None, "", []):
+            return True
+        # What Google would fill in is as unknown as a reference: only the configuration tells them apart.
+        return _walk(self.unknown, path) is True and _walk(self.configured, path) is not None
 
     def __str__(self) -> str:
         return self.address
@@ -191,7 +195,18 @@ def _resources(document: Json) -> Iterator[Resource]:
     for change in document.get("resource_changes", []):
         after = change["change"]["after"]
         if change["mode"] == "managed" and after is not None:
-            yield Resource(change["address"], change["type"], after, change["change"].get("after_unknown") or {})
+            unknown = change["change"].get("after_unknown") or {}
+            configured = _configured(document["configuration"]["root_module"], change["address"])
+            yield Resource(change["address"], change["type"], after, unknown, configured)
+
+
+def _configured(module: Json, address: str) -> Json:
+    """The expressions that a resource is configured by; those of a dynamic block are not told."""
+    steps = re.sub(r"\[[^\]]*\]", "", address).split(".")
+    while steps[0] == "module":
+        module = module["module_calls"][steps[1]]["module"]
+        steps = steps[2:]
+    return next(r.get("expressions", {}) for r in module["resources"] if r["address"] == ".".join(steps))
 
 
 def _digest(folder: Path, state: Path | None, variables: tuple[str, ...]) -> str:

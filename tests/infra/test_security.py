@@ -15,12 +15,7 @@ from tree import Tree, configuration
 SKIP = re.compile(r"checkov:skip=(\w+)(?::(.*))?")
 
 ACCEPTED = {
-    "CKV_GCP_6": "looks for require_ssl, which the provider no longer has; ssl_mode is checked in test_invariants.py",
-    "CKV_GCP_62": "who reads objects is in Cloud Audit Logs; usage logs into a bucket are for static sites",
     "CKV_GCP_63": "takes a bucket without usage logs for one that logs to itself",
-    "CKV_GCP_79": "a major version of PostgreSQL is moved to on purpose, with a rehearsal, not because it is out",
-    "CKV_GCP_125": "wants names of repositories; the condition is on their numbers, checked in test_invariants.py",
-    "CKV2_GCP_13": "the duration of every statement is in Query Insights; in the log it would cost more than it tells",
 }
 # What one of the two forms hides from checkov; the other is checked.
 ONLY_IN_PLANS = {
@@ -36,6 +31,8 @@ ONLY_IN_PLANS = {
     "CKV_GCP_111": "flags are a dynamic block",
 }
 ONLY_IN_CONFIGURATION = {
+    "CKV_GCP_81": "the key's id is known after the apply only",
+    "CKV_GCP_15": "who has access to the dataset is known after the apply only",
     "CKV_GCP_83": "the key's id is known after the apply only",
     "CKV_GCP_84": "the key's id is known after the apply only",
 }
