@@ -258,8 +258,10 @@ async def test_the_log_follows_its_end_until_somebody_scrolls_up() -> None:
 
 def test_sql_is_broken_at_blanks_and_nothing_of_it_is_lost() -> None:
     statement = "CREATE TABLE a (id BIGINT PRIMARY KEY, name TEXT DEFAULT 'it''s ''long''', \"Kind\" VARCHAR(20))"
+    for width in range(20, 60):
+        narrow = sql.statements([statement, "SELECT 1"], width)
+        assert max(sum(cell_len(text) for text, _ in line) for line in narrow) <= width
     lines = sql.statements([statement, "SELECT 1"], 30)
-    assert max(sum(cell_len(text) for text, _ in line) for line in lines) <= 30
     words = " ".join("".join(text for text, _ in line).strip() for line in lines).split()
     assert words == f"{statement} SELECT 1".split()
     roles = {text.strip(): role for line in lines for text, role in line}

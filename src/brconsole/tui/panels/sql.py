@@ -66,8 +66,8 @@ def _broken(line: Line, width: int) -> list[Line]:
     while width_of(line) > (room := width if first else width - len(INDENT)) and room > 0:
         text = "".join(part for part, _ in line)
         blank = text.rfind(" ", room // 3, room + 1)
-        at = blank + 1 if blank >= 0 else room
-        rows.append(cut(line, 0, at) if first else ((INDENT, ""), *cut(line, 0, at)))
-        line, first = cut(line, at, width_of(line)), False
+        head = cut(line, 0, blank if blank >= 0 else room)
+        rows.append(head if first else ((INDENT, ""), *head))
+        line, first = cut(line, blank + 1 if blank >= 0 else room, width_of(line)), False
     rows.append(line if first else ((INDENT, ""), *line))
     return rows
