@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import migrating
@@ -10,6 +11,7 @@ import samples
 from acting import FakeDesk, acting, done
 from rich.cells import cell_len
 from standing import Stand, standing
+from textual.pilot import Pilot
 
 from brconsole.domain.job_plan import JobPlan
 from brconsole.domain.plan import Confirmation
@@ -24,6 +26,7 @@ from brconsole.operations.desk import (
 from brconsole.operations.gateway_jobs import JobProposal
 from brconsole.operations.outcome import BY_DIALOG, NOT_CONFIRMED, OutcomeKind, by_name
 from brconsole.tui import writes
+from brconsole.tui.app import BrconsoleApp
 from brconsole.tui.console import Console
 from brconsole.tui.panels import sql
 from brconsole.tui.screens import migration_dialog
@@ -275,6 +278,22 @@ def test_hostile_sql_and_logs_are_shown_as_harmless_text() -> None:
     )
     assert text.isprintable()
     assert "[red]x[/]" in text
+
+
+@pytest.mark.parametrize(("state", "size"), [("refused", (160, 45)), ("running", (80, 24))])
+def test_the_screen_looks_as_it_was_approved(
+    state: str, size: tuple[int, int], snap_compare: Callable[..., bool]
+) -> None:
+    found, _ = console(STATES[state])
+    app = BrconsoleApp(found)
+
+    async def ready(pilot: Pilot[None]) -> None:
+        while not app._followed:
+            await pilot.pause()
+        await pilot.press("m", "G")
+        await pilot.pause()
+
+    assert snap_compare(app, terminal_size=size, run_before=ready)
 
 
 def test_the_samples_stand_at_one_frozen_moment() -> None:
