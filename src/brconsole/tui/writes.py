@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from brconsole.domain.intent import AFTER_PROMOTION, Phase, Rollout, intent_of
 from brconsole.operations import desk as orders
-from brconsole.operations.outcome import NOT_CONFIRMED, Outcome
+from brconsole.operations.outcome import NOT_CONFIRMED, Confirmed, Outcome
 from brconsole.tui.actions import MIGRATIONS, Action
 from brconsole.tui.paint import shown
 from brconsole.tui.state import FleetModel
 
 if TYPE_CHECKING:
     from brconsole.operations.desk import Desk, Seen
+    from brconsole.operations.gateway_jobs import JobProposal
     from brconsole.operations.modes import Modes
     from brconsole.tui.app import BrconsoleApp
     from brconsole.tui.screens.dialog import DialogScreen
@@ -340,12 +341,16 @@ class Writes:
             self.app.say("open the migrations of an environment first", "warning")
             return
         self.app.say(words, seconds=6)
-        desk.send_migration(orders.LookAtSchema(mode), NOT_CONFIRMED, _nothing, self._migration_ended)
+        self.send_migration(desk, orders.LookAtSchema(mode), NOT_CONFIRMED)
+
+    def send_migration(self, desk: Desk, made: JobProposal | orders.LookAtSchema, confirmed: Confirmed) -> None:
+        """Send it, and say how it ended; what it logs meanwhile stands on the screen of the migrations."""
+        desk.send_migration(made, confirmed, _nothing, self._migration_ended)
 
     def _migration_ended(self, outcome: Outcome) -> None:
         good = outcome.exit_status == 0
         self.app.from_desk(
-            lambda: self.app.say(outcome.sentence, "information" if good else "warning", seconds=6 if good else 12)
+            lambda: self.app.say(outcome.sentence, "information" if good else "warning", seconds=8 if good else 15)
         )
 
     # -- modes --------------------------------------------------------------------------------------------------------

@@ -152,6 +152,20 @@ class Overlay(BoardScreen):
         line = Pen().put(f"type {self.model.name} and enter: ", "warn").put(f"{shown(self._typed, 40)}▏", "strong")
         return [EMPTY, fit(line.put("     esc", "key").put(" cancel", "dim").line(), width)]
 
+    def refused(self, answer: Outcome, width: int, more: Sequence[Line] = ()) -> list[Line]:
+        """Why there is no question: what was answered in its place, `more` of what may be done, and that nothing was
+        written where that is so.
+        """
+        good = answer.exit_status == 0
+        sign, role = (glyphs.GOOD, "good") if good else (glyphs.BAD, "bad")
+        if answer.kind is OutcomeKind.GATE_HOLD:
+            sign, role = glyphs.STALE, "warn"
+        lines = wrap(f"{sign} {shown(answer.kind.value, 40)}: {shown(answer.sentence, 500)}", width, role, 6)
+        for reason in answer.blocked_by:
+            lines += wrap(f"  {shown(reason, 300)}", width, "text", 3)
+        lines += more
+        return lines if good else [*lines, EMPTY, (("nothing was written", "dim"),)]
+
     def do_dialog_cancel(self, _key: str) -> None:
         """`dialog.cancel`"""
         self.app.close()
@@ -431,7 +445,7 @@ class DialogScreen(Overlay):
         if self.sending or self.ended is not None:
             return [*lines, *self._progress(width)]
         if self.answer is not None:
-            return [*lines, EMPTY, *self._refused(self.answer, width)]
+            return [*lines, EMPTY, *self.refused(self.answer, width, self._choice_lines())]
         if self._is_rollback:
             seen = self._desk.seen(self.service)
             lines += plan_panel.card(seen.card, seen.card_at, self.model.now, width)
@@ -484,21 +498,11 @@ class DialogScreen(Overlay):
             lines.append((("no service of the group has anything to go back to", "warn"),))
         return lines
 
-    def _refused(self, answer: Outcome, width: int) -> list[Line]:
-        good = answer.kind in (OutcomeKind.DONE, OutcomeKind.ALREADY_DONE)
-        sign, role = (glyphs.GOOD, "good") if good else (glyphs.BAD, "bad")
-        if answer.kind is OutcomeKind.GATE_HOLD:
-            sign, role = glyphs.STALE, "warn"
-        lines: list[Line] = [
-            *wrap(f"{sign} {shown(answer.kind.value, 40)}: {shown(answer.sentence, 400)}", width, role, 4)
+    def _choice_lines(self) -> list[Line]:
+        return [
+            Pen().put(f"  {index}", "key").put(f" roll back to {shown(name, 63)}", "text").line()
+            for index, name in enumerate(self._choices()[:9], 1)
         ]
-        for reason in answer.blocked_by:
-            lines += wrap(f"  {shown(reason, 300)}", width, "text", 3)
-        for index, name in enumerate(self._choices()[:9], 1):
-            lines.append(Pen().put(f"  {index}", "key").put(f" roll back to {shown(name, 63)}", "text").line())
-        if not good:
-            lines += [EMPTY, (("nothing was written", "dim"),)]
-        return lines
 
     def _progress(self, width: int) -> list[Line]:
         lines: list[Line] = [EMPTY]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from brconsole.domain.plan import Confirmation
 from brconsole.operations.desk import ApproveMigration, CancelMigration, RunMigration
 from brconsole.operations.gateway_jobs import JobProposal
-from brconsole.operations.outcome import BY_DIALOG, Confirmed, Outcome, OutcomeKind
+from brconsole.operations.outcome import BY_DIALOG, Confirmed, Outcome
 from brconsole.tui import glyphs
 from brconsole.tui.paint import EMPTY, Line, Pen, shown, wrap
 from brconsole.tui.panels import migrations as parts
 from brconsole.tui.screens.dialog import LOOK_FIRST_S, Overlay
 
 if TYPE_CHECKING:
-    from brconsole.operations.desk import Desk, MigrationOrder, Stage
+    from brconsole.operations.desk import Desk, MigrationOrder
     from brconsole.tui.app import BrconsoleApp
     from brconsole.tui.state import FleetModel
 
@@ -97,16 +97,7 @@ class MigrationDialog(Overlay):
             return
         self.app.close()
         self.app.say(f"sent: {made.plan.what}", seconds=5)
-        self._desk.send_migration(made, confirmed, self._told, self._ended)
-
-    def _told(self, _stage: Stage, _text: str) -> None:
-        """Each line stands in the log on the screen."""
-
-    def _ended(self, outcome: Outcome) -> None:
-        good = outcome.exit_status == 0
-        self.app.from_desk(
-            lambda: self.app.say(outcome.sentence, "information" if good else "warning", seconds=8 if good else 15)
-        )
+        self.app.writes.send_migration(self._desk, made, confirmed)
 
     # -- painting -----------------------------------------------------------------------------------------------------
 
@@ -115,7 +106,7 @@ class MigrationDialog(Overlay):
         environment = self.model.environment
         lines: list[Line] = [((f"{shown(environment.name, 24)} · {shown(environment.project, 40)}", "dim"),)]
         if self.answer is not None:
-            return [*lines, EMPTY, *self._refused(self.answer, width)]
+            return [*lines, EMPTY, *self.refused(self.answer, width)]
         if self.made is None:
             return [*lines, EMPTY, ((f"{glyphs.LOADING} looking at the job, its executions and the plan", "dim"),)]
         asked = self.made.plan
@@ -133,16 +124,6 @@ class MigrationDialog(Overlay):
             lines += wrap("The revision at work is rolled back where its transaction allows it.", width, "text", 2)
         lines += wrap(f"why: {shown(asked.reason, 200)}", width, "dim", 2)
         return lines
-
-    def _refused(self, answer: Outcome, width: int) -> list[Line]:
-        good = answer.exit_status == 0
-        sign, role = (glyphs.GOOD, "good") if good else (glyphs.BAD, "bad")
-        if answer.kind is OutcomeKind.GATE_HOLD:
-            sign, role = glyphs.STALE, "warn"
-        lines = wrap(f"{sign} {shown(answer.kind.value, 40)}: {shown(answer.sentence, 500)}", width, role, 6)
-        for reason in answer.blocked_by:
-            lines += wrap(f"  {shown(reason, 300)}", width, "text", 3)
-        return lines if good else [*lines, EMPTY, (("nothing was written", "dim"),)]
 
     def buttons(self, width: int) -> list[Line]:
         """Cancel first and in focus."""
