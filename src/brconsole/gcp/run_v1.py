@@ -19,10 +19,10 @@ from urllib.parse import quote
 from brconsole.domain.service import Service
 from brconsole.domain.text import clean
 from brconsole.domain.traffic import TrafficTarget
-from brconsole.gcp.apis import GET_SERVICE_V1, REPLACE_SERVICE_V1, RUN
+from brconsole.gcp.apis import GET_SERVICE_V1, REPLACE_SERVICE_V1
 from brconsole.gcp.caller import Caller
 from brconsole.gcp.errors import UnreadableReplyError
-from brconsole.gcp.quota import Lane
+from brconsole.gcp.run_v1_objects import V1Objects
 
 if TYPE_CHECKING:
     import httpx
@@ -75,34 +75,12 @@ class ServiceDocument:
         return fresh
 
 
-class RunV1:
-    """The two calls, for one region."""
+class RunV1(V1Objects[ServiceDocument]):
+    """The services of one region."""
 
     def __init__(self, caller: Caller, project: str, region: str) -> None:
-        self._caller = caller
-        self._host = f"{region}-{RUN.host}"
-        self._services = f"/apis/serving.knative.dev/v1/namespaces/{quote(project, safe='')}/services/"
-
-    async def get(self, service: str, resource: str) -> ServiceDocument:
-        """The live object; `resource` names it in an error."""
-        async with self._caller.call(GET_SERVICE_V1, resource) as call:
-
-            async def attempt() -> httpx.Response:
-                return await call.rest("GET", self._host, self._path(service))
-
-            return _document(await call.retry(attempt)())
-
-    async def replace(
-        self, service: str, content: Mapping[str, Any], resource: str, lane: Lane = Lane.WRITE
-    ) -> ServiceDocument:
-        """Put an object in place of the live one, if its version still is the live one. Sent once."""
-        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-        async with self._caller.call(REPLACE_SERVICE_V1, resource, lane) as call:
-            headers = {"content-type": "application/json"}
-            return _document(await call.rest("PUT", self._host, self._path(service), content=body, headers=headers))
-
-    def _path(self, service: str) -> str:
-        return self._services + quote(service, safe="")
+        folder = f"/apis/serving.knative.dev/v1/namespaces/{quote(project, safe='')}/services/"
+        super().__init__(caller, region, folder, GET_SERVICE_V1, REPLACE_SERVICE_V1, _document)
 
 
 def _document(response: httpx.Response) -> ServiceDocument:

@@ -14,11 +14,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from brconsole.gcp.apis import GET_JOB_V1, REPLACE_JOB_V1, RUN
+from brconsole.gcp.apis import GET_JOB_V1, REPLACE_JOB_V1
 from brconsole.gcp.caller import Caller
 from brconsole.gcp.errors import UnreadableReplyError
-from brconsole.gcp.quota import Lane
 from brconsole.gcp.run_v1 import server_date, users_own
+from brconsole.gcp.run_v1_objects import V1Objects
 
 if TYPE_CHECKING:
     import httpx
@@ -85,32 +85,12 @@ class JobDocument:
         return fresh
 
 
-class RunV1Jobs:
-    """The two calls, for one region."""
+class RunV1Jobs(V1Objects[JobDocument]):
+    """The jobs of one region."""
 
     def __init__(self, caller: Caller, project: str, region: str) -> None:
-        self._caller = caller
-        self._host = f"{region}-{RUN.host}"
-        self._jobs = f"/apis/run.googleapis.com/v1/namespaces/{quote(project, safe='')}/jobs/"
-
-    async def get(self, job: str, resource: str) -> JobDocument:
-        """The live object; `resource` names it in an error."""
-        async with self._caller.call(GET_JOB_V1, resource) as call:
-
-            async def attempt() -> httpx.Response:
-                return await call.rest("GET", self._host, self._path(job))
-
-            return _document(await call.retry(attempt)())
-
-    async def replace(self, job: str, content: Mapping[str, Any], resource: str) -> JobDocument:
-        """Put an object in place of the live one, if its version still is the live one. Sent once."""
-        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-        async with self._caller.call(REPLACE_JOB_V1, resource, Lane.WRITE) as call:
-            headers = {"content-type": "application/json"}
-            return _document(await call.rest("PUT", self._host, self._path(job), content=body, headers=headers))
-
-    def _path(self, job: str) -> str:
-        return self._jobs + quote(job, safe="")
+        folder = f"/apis/run.googleapis.com/v1/namespaces/{quote(project, safe='')}/jobs/"
+        super().__init__(caller, region, folder, GET_JOB_V1, REPLACE_JOB_V1, _document)
 
 
 def _document(response: httpx.Response) -> JobDocument:
