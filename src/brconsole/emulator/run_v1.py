@@ -32,6 +32,7 @@ from brconsole.emulator.run_checks import (
 )
 from brconsole.emulator.run_v1_messages import (
     GROUP,
+    checked_head,
     child,
     resource_version,
     revision_document,
@@ -115,7 +116,7 @@ class RunV1(HttpApi):
         wanted = request.json()
         if not isinstance(wanted, dict):
             raise invalid_argument("Invalid JSON payload received: an object is wanted.")
-        metadata = self._checked_head(wanted, project, service)
+        metadata = checked_head(wanted, GROUP, "Service", service.name, project)
         specified = child(metadata, "resourceVersion", str, "metadata")
         if specified and specified != resource_version(service):
             raise conflict(service.name, shown_version(specified), str(version_number(service)))
@@ -200,20 +201,6 @@ class RunV1(HttpApi):
         )
 
     # -------------------------------------------------------------------------------------------------------- writing
-
-    def _checked_head(self, wanted: Mapping[str, Any], project: Project, service: Service) -> Mapping[str, Any]:
-        """The metadata, once it is sure that the object is the one of the path."""
-        for key, value in (("apiVersion", GROUP), ("kind", "Service")):
-            if wanted.get(key) != value:
-                raise invalid_argument(f"Invalid value at 'service.{key}': want {value!r}.", key)
-        metadata: Mapping[str, Any] = child(wanted, "metadata", dict, "service")
-        for key, allowed in (("name", {service.name}), ("namespace", {project.id, str(project.number), ""})):
-            found = child(metadata, key, str, "metadata")
-            if found not in allowed:
-                raise invalid_argument(
-                    f"metadata.{key} {found!r} does not match the name in the request path.", f"metadata.{key}"
-                )
-        return metadata
 
     def _template(self, project: Project, service: Service, document: Mapping[str, Any]) -> Template:
         template, name = template_from(document)

@@ -6,7 +6,6 @@ Jobs are those of v2. That a job's conflict reads as a service's (facts §2) is 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from brconsole.emulator import quota
@@ -24,7 +23,7 @@ from brconsole.emulator.run_v1_job_messages import (
     user_keys,
     version_number,
 )
-from brconsole.emulator.run_v1_messages import child, shown_version
+from brconsole.emulator.run_v1_messages import checked_head, child, shown_version
 from brconsole.simulation.jobs import Job
 from brconsole.simulation.model import Project
 
@@ -62,7 +61,7 @@ class RunJobsV1(HttpApi):
         wanted = request.json()
         if not isinstance(wanted, dict):
             raise invalid_argument("Invalid JSON payload received: an object is wanted.")
-        metadata = self._checked_head(wanted, project, job)
+        metadata = checked_head(wanted, GROUP, "Job", job.name, project)
         specified = child(metadata, "resourceVersion", str, "metadata")
         if specified and specified != resource_version(job):
             raise conflict(job.name, shown_version(specified), str(version_number(job)))
@@ -106,20 +105,6 @@ class RunJobsV1(HttpApi):
         if project is None or job is None:
             raise missing("JOB", name, region, request.params["project"])
         return project, job
-
-    def _checked_head(self, wanted: Mapping[str, Any], project: Project, job: Job) -> Mapping[str, Any]:
-        """The metadata, once it is sure that the object is the one of the path."""
-        for key, value in (("apiVersion", GROUP), ("kind", "Job")):
-            if wanted.get(key) != value:
-                raise invalid_argument(f"Invalid value at 'job.{key}': want {value!r}.", key)
-        metadata: Mapping[str, Any] = child(wanted, "metadata", dict, "job")
-        for key, allowed in (("name", {job.name}), ("namespace", {project.id, str(project.number), ""})):
-            found = child(metadata, key, str, "metadata")
-            if found not in allowed:
-                raise invalid_argument(
-                    f"metadata.{key} {found!r} does not match the name in the request path.", f"metadata.{key}"
-                )
-        return metadata
 
     def _only(self, request: HttpRequest, allowed: frozenset[str]) -> None:
         for name in request.query:

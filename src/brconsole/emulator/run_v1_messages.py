@@ -230,6 +230,22 @@ def child(document: Mapping[str, Any], key: str, kind: type[Any], path: str) -> 
     return value
 
 
+def checked_head(wanted: Mapping[str, Any], group: str, kind: str, name: str, project: Project) -> Mapping[str, Any]:
+    """The metadata of a document, once it is sure that it is of this kind and of the object of the path."""
+    path = kind.lower()
+    for key, value in (("apiVersion", group), ("kind", kind)):
+        if wanted.get(key) != value:
+            raise invalid_argument(f"Invalid value at '{path}.{key}': want {value!r}.", key)
+    metadata: Mapping[str, Any] = child(wanted, "metadata", dict, path)
+    for key, allowed in (("name", {name}), ("namespace", {project.id, str(project.number), ""})):
+        found = child(metadata, key, str, "metadata")
+        if found not in allowed:
+            raise invalid_argument(
+                f"metadata.{key} {found!r} does not match the name in the request path.", f"metadata.{key}"
+            )
+    return metadata
+
+
 def texts(document: Mapping[str, Any], key: str, path: str) -> dict[str, str]:
     """A map of texts."""
     found = child(document, key, dict, path)
