@@ -142,6 +142,7 @@ async def test_a_failed_look_keeps_what_was_known_with_its_age_and_the_cause() -
     async with standing(found, (80, 24)) as stand:
         await opened(stand)
         assert "✖ failed · 4 s" in stand.text()
+        assert "✖ as it was last known: 3 pending; the plan is not approved" in stand.lines()[1]
         assert "UNAVAILABLE" in stand.text()
         assert "0008_notes" in stand.text()
 

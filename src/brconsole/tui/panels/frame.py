@@ -47,12 +47,12 @@ def _body(box: Box, trust: PanelTrust, render: Callable[[int, int], Sequence[Lin
         :room
     ]  # a low panel cuts its rows, it does not count them
     if trust.grey:
-        lines = [_greyed(line) for line in lines]
+        lines = [greyed(line) for line in lines]
     lines += [()] * (height - len(below) - len(lines))
     return lines + below
 
 
-def _greyed(line: Line) -> Line:
+def greyed(line: Line) -> Line:
     """Without its colours; what is filled stays paler than what is drawn over it."""
     return tuple((text, "faint" if role.endswith(" area") else "grey") for text, role in line)
 

@@ -102,6 +102,10 @@ def settled(seen: MigrationSeen) -> bool:
 def verdict(seen: MigrationSeen, keys: Mapping[str, str], width: int) -> Line:
     """One sentence: what stands between here and the head, and the key that is next."""
     sign, role, text, key = _next(seen)
+    if seen.view is not None and seen.problem is not None:  # what was last known leads to no key
+        return fit(
+            Pen().put(" ").put(f"{glyphs.BAD} ", "bad").put(f"as it was last known: {text}", "grey").line(), width
+        )
     pen = Pen().put(" ").put(f"{sign} ", role).put(text, "text")
     if key and key in keys:
         pen.put("  ").put(keys[key], "key").put(f" {_KEY_WORDS[key]}", "dim")

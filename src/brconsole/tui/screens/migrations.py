@@ -11,7 +11,7 @@ from brconsole.tui.actions import Action, Scope, key_name
 from brconsole.tui.grid import Box, Panel, compose
 from brconsole.tui.paint import EMPTY, Line, fit, shown, wrap
 from brconsole.tui.panels import migrations as parts
-from brconsole.tui.panels.frame import highlight, skeleton
+from brconsole.tui.panels.frame import greyed, highlight, skeleton
 from brconsole.tui.screens.base import BoardScreen
 from brconsole.tui.table import RowCursor
 
@@ -121,6 +121,8 @@ class MigrationsScreen(BoardScreen):
             )
         if "history" in boxes:
             rows = parts.history(seen.view, now, boxes["history"].inner_width)
+            if seen.problem is not None:
+                rows = [greyed(line) for line in rows]
             title = ((f"Executions · {len(rows)}" if rows else "Executions", "title"),)
             panels.append(self._text("history", title, EMPTY, rows, boxes["history"]))
         return panels
@@ -134,6 +136,7 @@ class MigrationsScreen(BoardScreen):
     def _head(self, seen: MigrationSeen, width: int) -> list[Line]:
         lines = parts.database(seen, self.model.now, width)
         if seen.view is not None and seen.problem is not None:
+            lines = [greyed(line) for line in lines]
             lines += wrap(f"{glyphs.BAD} {shown(seen.problem, 300)}", width, "bad", 2)
         return [*lines, *parts.lost(seen, width)]
 
@@ -163,6 +166,8 @@ class MigrationsScreen(BoardScreen):
         keys = [row.planned.revision for row in listed]
         chosen = self._cursor.settle(keys, room)
         lines = parts.pending(listed, box.inner_width)
+        if seen.problem is not None:
+            lines = [greyed(line) for line in lines]
         offset = self._cursor.offset
         body = [
             highlight(line, box.inner_width) if index == chosen else line
